@@ -1,0 +1,119 @@
+"""Everything the engine tells about itself while it works. Logs and metrics listen; nothing else may.
+
+No event carries a full number or a text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from engine.message import Category
+    from engine.outcomes import Outcome
+    from engine.receipts import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """One submit to a channel ended."""
+
+    job: UUID
+    channel: str
+    category: Category
+    outcome: Outcome
+    segments: int
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A receipt was published; `age_s` is the time since the job was enqueued."""
+
+    receipt: Receipt
+    age_s: float
+    repeated: bool = False  #: it had been published before
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A job went back to wait; this is not an attempt."""
+
+    job: UUID
+    category: Category
+    why: str  #: scheduled, busy, no_channel, error, unresolved
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A defect of ours: handling a job raised something nobody expected."""
+
+    job: UUID
+    category: Category
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class StaleResult:
+    """A worker came back after its lease had gone to another; its result changes nothing."""
+
+    job: UUID
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReceiptSeen:
+    """A carrier reported on a message; unmatched ones are parked until their message is known."""
+
+    channel: str
+    status: str
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A batch of receipts stands in the message store."""
+
+    receipts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """Something that is no job, or not to be handled by us, was put aside whole."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAway:
+    """A server we need stopped answering; work waits. Told once per outage."""
+
+    server: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBack:
+    """It answers again."""
+
+    server: str
+    away_s: float
+
+
+Event = (
+    Submitted
+    | Reported
+    | Deferred
+    | Crashed
+    | StaleResult
+    | DeliveryReceiptSeen
+    | Recorded
+    | DeadLettered
+    | ServerAway
+    | ServerBack
+)

@@ -1,0 +1,278 @@
+"""What the engine needs of the world, each in as few words as it can be said.
+
+Adapters do not inherit from these; mypy checks them where `adapters/bootstrap.py` puts the parts together, and one
+conformance suite per port runs over the memory adapter and the real server alike (`tests/contract`).
+
+A server that is away is not the engine's concern: adapters wait for it with back-off and report through
+`Telemetry` and `/readyz`, so every call here either answers or is still waiting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+    from uuid import UUID
+
+    from engine.events import Event
+    from engine.limits import Charge, Rule
+    from engine.message import Category, Job, Message, Recipient
+    from engine.outcomes import Outcome
+    from engine.receipts import DeliveryReceipt, Receipt
+    from engine.routing import Profile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """One job handed to this worker; nobody else is handed it while our connection to the queue lasts."""
+
+    job: Job
+    deferrals: int = 0  #: how often it was put back to wait
+    handle: object = None  #: the queue adapter's own
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for a worker."""
+
+    async def take(self, category: Category) -> Delivery | None:
+        """The next job of a category, waiting for one; None once `close_intake` was called."""
+        ...
+
+    async def settle(self, delivery: Delivery) -> None:
+        """The job is done with: never hand it out again."""
+        ...
+
+    async def defer(self, delivery: Delivery, delay_s: float) -> None:
+        """Hand the job out again, to any worker, after at least about `delay_s`; it survives a crash meanwhile."""
+        ...
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """Put the job aside for a person to look at."""
+        ...
+
+    def close_intake(self) -> None:
+        """Take nothing more; what was not yet handed out goes back to the others."""
+        ...
+
+
+class JobIntake(Protocol):
+    """Where producers hand in jobs."""
+
+    async def put(self, jobs: Sequence[Job]) -> None:
+        """Enqueue jobs; returns once the queue has confirmed them all.
+
+        Raises:
+            ConnectionError: the queue did not confirm; the same jobs can safely be put again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's wish to deliver a job."""
+
+    job: UUID
+    recipient: str  #: E.164
+    charges: tuple[Charge, ...]
+    visibility_s: float  #: how long the job shall be nobody else's
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The job is this worker's until `deadline`; every charge is taken."""
+
+    claim: Claim
+    token: str  #: unique per grant; the fence checks it
+    fence: int  #: grows with every grant of the job
+    attempts: int  #: submits made under earlier grants
+    deadline: float  #: monotonic seconds of this process, counted from before the request
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another worker holds the job for this much longer."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job has a receipt already, which may be the news that its outcome is unknown."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A worker held the job, may have submitted it, and never came back: the outcome is unknown."""
+
+    attempts: int  #: submits made under grants before that worker's
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A rule does not admit the message; nothing was charged."""
+
+    rule: Rule
+    retry_at: datetime
+
+
+Verdict = Granted | Busy | Done | Abandoned | Limited
+
+
+class Ledger(Protocol):
+    """Who holds a job, what became of it, and what its number was charged: one act, one place."""
+
+    async def begin(self, claim: Claim) -> Verdict:
+        """Ask for a job: lease it and charge every limit, or do neither."""
+        ...
+
+    async def finish(self, grant: Granted, receipt: Receipt) -> Receipt | None:
+        """Record what became of the job and end the lease; answers the receipt that stands (`receipts.merge`).
+
+        Charges are given back where no carrier took the message (`Receipt.taken`). None if another worker was
+        granted the job since: then nothing is changed.
+        """
+        ...
+
+    async def release(self, grant: Granted, attempts: int) -> None:
+        """End the lease of a job that no carrier took, and give back its charges; keeps the number of attempts."""
+        ...
+
+    async def advance(self, recipient: str, receipt: Receipt) -> Receipt | None:
+        """Merge later evidence; answers the receipt that stands, or None while a worker holds the job.
+
+        A lease that ran out is no hindrance, and is gone afterwards.
+        """
+        ...
+
+    async def find(self, recipient: str, job: UUID) -> Receipt | None:
+        """The receipt that stands."""
+        ...
+
+
+class Correlator(Protocol):
+    """Which job a carrier means when it reports on its own message id."""
+
+    async def remember(self, channel: str, carrier_id: str, recipient: str, job: UUID) -> Sequence[DeliveryReceipt]:
+        """Link a carrier's id to a job; answers the delivery receipts that came before, oldest first."""
+        ...
+
+    async def match(self, dlr: DeliveryReceipt) -> tuple[str, UUID] | None:
+        """The recipient and job a delivery receipt is about; an unknown one is parked for `remember`."""
+        ...
+
+
+class Channel(Protocol):
+    """One configured way to a carrier."""
+
+    @property
+    def profile(self) -> Profile:
+        """What the operator says of it."""
+        ...
+
+    @property
+    def load(self) -> float:
+        """How full it is, from 0 to 1."""
+        ...
+
+    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
+        """Wait for room in the channel's window and rate; False if there is none within the time."""
+        ...
+
+    async def submit(self, message: Message) -> Outcome:
+        """Hand the message to the carrier. Whatever is raised, or takes too long, counts as unanswered."""
+        ...
+
+    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
+        """Connect; call `on_receipt` for each delivery receipt and answer the carrier only after it returned."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect after what is under way."""
+        ...
+
+
+class HealthBoard(Protocol):
+    """How the channels do."""
+
+    def observe(self, channel: str, outcome: Outcome, latency_s: float) -> None:
+        """Note how a submit ended."""
+        ...
+
+    def score(self, channel: str) -> float:
+        """From 0 (send nothing) to 1."""
+        ...
+
+
+class ReceiptPublisher(Protocol):
+    """Where receipts go out to the business services and to the recorder."""
+
+    async def publish(self, receipt: Receipt) -> None:
+        """Returns once the receipt is safe; it may arrive more than once."""
+        ...
+
+
+class ReceiptBatch(Protocol):
+    """Published receipts that wait to be stored."""
+
+    @property
+    def receipts(self) -> Sequence[Receipt]:
+        """In order of arrival; repeats possible."""
+        ...
+
+    async def settle(self) -> None:
+        """They are stored: never hand them out again."""
+        ...
+
+
+class ReceiptFeed(Protocol):
+    """The recorder's own copy of every published receipt."""
+
+    async def next_batch(self) -> ReceiptBatch | None:
+        """The next receipts, as many as are there, waiting for one; None once closed."""
+        ...
+
+
+class MessageStore(Protocol):
+    """The record for people: one row per job, one per receipt."""
+
+    async def merge(self, receipts: Sequence[Receipt]) -> None:
+        """Store receipts and merge each job's row by rank; all of them or none, repeats change nothing."""
+        ...
+
+    async def latest(self, job: UUID) -> Receipt | None:
+        """The receipt that stands for a job."""
+        ...
+
+
+class NumberReader(Protocol):
+    """The world's numbering plans."""
+
+    def read(self, to: str) -> Recipient | None:
+        """The recipient a number stands for, or None if no such number can exist."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests can own it."""
+
+    def now(self) -> datetime:
+        """Aware UTC time, in whole milliseconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Who listens to `engine.events`."""
+
+    def emit(self, event: Event) -> None:
+        """Tell what happened; never raises, never waits."""
+        ...

@@ -1,0 +1,127 @@
+"""A receipt tells one change of a job's state. Merging is by rank, never by order of arrival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.message import Category, Job
+
+_NAMESPACE = UUID("6f1c9a52-5d0e-5a4b-9a7e-2f1f6f0f8c11")
+
+
+class State(StrEnum):
+    """The states a job can be reported in (contract 2)."""
+
+    SUBMITTED = "submitted"  #: a carrier accepted it; its delivery receipt is awaited
+    DELIVERED = "delivered"  #: the carrier reports delivery
+    UNDELIVERED = "undelivered"  #: the carrier accepted it, then reported failure
+    REJECTED = "rejected"  #: refused by the engine before any submission
+    FAILED = "failed"  #: every channel that could carry it definitely refused it
+    EXPIRED = "expired"  #: its validity ended before any carrier accepted it
+    UNKNOWN = "unknown"  #: submitted, outcome not knowable (yet)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One state change of a job, complete enough to be published, stored and published again."""
+
+    job: UUID
+    account: str
+    to: str  #: E.164 where the number could be read, else as it came
+    category: Category
+    state: State
+    final: bool
+    at: datetime
+    enqueued_at: datetime
+    signature: str | None = None
+    template: str | None = None
+    ref: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    channel: str | None = None
+    carrier_id: str | None = None
+    attempts: int = 0
+    segments: int = 0
+    submitted_at: datetime | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The same for every repeat of the same state change, so that a reader can drop repeats."""
+        return uuid5(_NAMESPACE, f"{self.job}:{self.attempts}:{self.state}:{self.final}")
+
+    @property
+    def taken(self) -> bool:
+        """Whether a carrier took the message, or may have: only then do its limits stay charged."""
+        return self.state not in (State.REJECTED, State.FAILED, State.EXPIRED)
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether the outcome is unknown for now and evidence is awaited."""
+        return self.state is State.UNKNOWN and not self.final
+
+    @property
+    def rank(self) -> int:
+        """What may replace what: only a higher rank replaces a lower one.
+
+        1 unknown for now · 2 submitted · 3 unknown for good · 4 any other final state
+        """
+        if self.state is State.UNKNOWN:
+            return 3 if self.final else 1
+        return 4 if self.final else 2
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReceipt:
+    """A carrier's word on a message it accepted earlier (DLR)."""
+
+    channel: str
+    carrier_id: str
+    state: State  #: DELIVERED, UNDELIVERED, or SUBMITTED for an intermediate status
+    at: datetime
+    code: str | None = None  #: normalised
+    status: str = ""  #: as the carrier wrote it
+
+
+def receipt_for(job: Job, state: State, at: datetime, *, category: Category, to: str) -> Receipt:
+    """The receipt of a job in a state, with everything it echoes from the job."""
+    return Receipt(
+        job=job.id,
+        account=job.account,
+        to=to,
+        category=category,
+        state=state,
+        final=state not in (State.SUBMITTED, State.UNKNOWN),
+        at=at,
+        enqueued_at=job.enqueued_at,
+        signature=job.signature,
+        template=job.template,
+        ref=job.ref,
+    )
+
+
+def merge(standing: Receipt | None, incoming: Receipt) -> Receipt:
+    """Which of two receipts of a job stands."""
+    return incoming if standing is None or incoming.rank > standing.rank else standing
+
+
+def advance(standing: Receipt, dlr: DeliveryReceipt) -> Receipt:
+    """What a delivery receipt makes of the receipt that stands; the same receipt where it changes nothing."""
+    if dlr.state is State.SUBMITTED:
+        return standing
+    incoming = replace(
+        standing,
+        state=dlr.state,
+        final=True,
+        at=dlr.at,
+        code=dlr.code,
+        reason=f"The carrier reported {dlr.status}." if dlr.status else None,
+        channel=dlr.channel,
+        carrier_id=dlr.carrier_id,
+    )
+    return merge(standing, incoming)

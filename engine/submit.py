@@ -1,0 +1,107 @@
+"""Hand one message to a channel that takes it: by health, with failover only where surely nothing was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from engine import events, routing
+from engine.outcomes import Accepted, ChannelFault, Refused, Throttled, Unanswered
+from engine.receipts import Receipt, State, receipt_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine import ports
+    from engine.message import Message
+    from engine.outcomes import Outcome
+
+PATIENCE_S = 1.0  #: of waiting for room on one channel while others are left to try
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """No channel took the message, and surely none sent it; it is worth trying again later."""
+
+    attempts: int  #: submits the job has had so far
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Try the channels that may carry a message, in the order of one weighted draw, until one takes it."""
+
+    channels: Mapping[str, ports.Channel]
+    health: ports.HealthBoard
+    clock: ports.Clock
+    telemetry: ports.Telemetry
+    rng: Random = field(default_factory=Random)
+
+    async def __call__(self, message: Message, grant: ports.Granted) -> Receipt | NotNow:
+        receipt = replace(self._receipt(message, State.FAILED), attempts=grant.attempts)
+        order = self._order(message)
+        if not order:
+            return replace(
+                receipt, state=State.REJECTED, code="NO_CHANNEL", reason="No channel carries such a message."
+            )
+        worth_retrying = False
+        while order:
+            name = order.pop(0)
+            outcome = await self._try(self.channels[name], message, grant, last=not order)
+            if outcome is None:
+                worth_retrying = True
+                continue
+            now = self.clock.now()
+            receipt = replace(receipt, attempts=receipt.attempts + 1, channel=name, at=now)
+            match outcome:
+                case Accepted(carrier_id):
+                    submitted = replace(receipt, state=State.SUBMITTED, final=False, submitted_at=now)
+                    return replace(submitted, carrier_id=carrier_id, code=None, reason=None)
+                case Unanswered(reason):
+                    unknown = replace(receipt, state=State.UNKNOWN, final=False, submitted_at=now)
+                    return replace(unknown, code="NO_ANSWER", reason=reason)
+                case Refused(code, reason):
+                    receipt = replace(receipt, code=code, reason=reason)
+                case ChannelFault() | Throttled():
+                    worth_retrying = True
+        return NotNow(receipt.attempts) if worth_retrying else receipt
+
+    def _order(self, message: Message) -> list[str]:
+        candidates = [
+            routing.Candidate(name, channel.profile.weight, self.health.score(name), channel.load)
+            for name, channel in self.channels.items()
+            if channel.profile.carries(message)
+        ]
+        return routing.plan(candidates, self.rng)
+
+    async def _try(
+        self, channel: ports.Channel, message: Message, grant: ports.Granted, *, last: bool
+    ) -> Outcome | None:
+        """One submit, bounded so that it surely ends within the lease; None if there was no room for it."""
+        timeout_s = channel.profile.timeout_s
+        budget_s = grant.deadline - timeout_s - self.clock.monotonic()
+        async with channel.place(message.segments, budget_s if last else min(budget_s, PATIENCE_S)) as free:
+            started = self.clock.monotonic()
+            if not free or started + timeout_s > grant.deadline:
+                return None
+            try:
+                async with asyncio.timeout(timeout_s):
+                    outcome = await channel.submit(message)
+            except TimeoutError:
+                outcome = Unanswered(f"No answer within {timeout_s:g} s.")
+            except Exception as error:  # noqa: BLE001  (whatever it was, bytes may have left)
+                outcome = Unanswered(f"The submit broke off with {type(error).__name__}.")
+            latency_s = self.clock.monotonic() - started
+        name = channel.profile.name
+        self.health.observe(name, outcome, latency_s)
+        self.telemetry.emit(
+            events.Submitted(message.job.id, name, message.category, outcome, message.segments, latency_s)
+        )
+        return outcome
+
+    def _receipt(self, message: Message, state: State) -> Receipt:
+        receipt = receipt_for(
+            message.job, state, self.clock.now(), category=message.category, to=message.recipient.number
+        )
+        return replace(receipt, segments=message.segments)
