@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 FIRST_DELAY_S, MAX_DELAY_S = 0.1, 5.0
 
 
+class NotPreparedError(Exception):
+    """A server answers but lacks what `sms-engine init` makes; the sentence is ours, so it may be shown."""
+
+
 class Outage:
     """The state of one server as its adapter sees it; `/readyz` reads `away`."""
 
@@ -47,4 +51,4 @@ class Outage:
 
 def _say(error: BaseException) -> str:
     # Messages of client libraries may quote addresses with passwords, so only the kind is told.
-    return type(error).__name__
+    return str(error) if isinstance(error, NotPreparedError) else type(error).__name__

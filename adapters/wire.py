@@ -66,6 +66,7 @@ _items = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _job = msgspec.json.Decoder(_JobBody)
 _jobs = msgspec.json.Decoder(list[_JobBody])
+_receipt = msgspec.json.Decoder(_ReceiptBody)
 _receipts = msgspec.json.Decoder(list[_ReceiptBody])
 _encode = msgspec.json.Encoder().encode
 
@@ -109,9 +110,11 @@ def decode_each(body: bytes, category: Category, *, received_at: datetime) -> li
     verdicts: list[Job | BadBodyError] = []
     for item in items:
         try:
-            verdicts.extend(decode_jobs(bytes(item), category, received_at=received_at, enqueued_at=received_at))
+            verdicts.append(_to_job(_job.decode(item), category, received_at, received_at, None))
         except BadBodyError as error:
             verdicts.append(error)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            verdicts.append(BadBodyError(_say(error)))
     return verdicts
 
 
@@ -128,6 +131,18 @@ def encode_receipts(receipts: Iterable[Receipt]) -> bytes:
 def encode_receipt(receipt: Receipt) -> bytes:
     """One receipt on its own, for an answer over HTTP or a record in a store."""
     return _encode(receipt_fields(receipt))
+
+
+def decode_receipt(body: bytes) -> Receipt:
+    """What `encode_receipt` encoded.
+
+    Raises:
+        BadBodyError: it is no receipt.
+    """
+    try:
+        return _to_receipt(_receipt.decode(body))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadBodyError(_say(error)) from None
 
 
 def decode_receipts(body: bytes) -> list[Receipt]:

@@ -1,0 +1,142 @@
+"""What a service stands on: three servers, or this process alone."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from adapters.memory.correlator import MemoryCorrelator
+from adapters.memory.job_queue import MemoryJobQueue
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.message_store import MemoryMessageStore
+from adapters.memory.rate_cap import MemoryRateCap
+from adapters.memory.receipts import MemoryReceiptFeed, MemoryReceiptPublisher
+from adapters.postgres.store import PostgresMessageStore
+from adapters.rabbitmq.intake import RabbitJobIntake
+from adapters.rabbitmq.job_queue import RabbitJobQueue
+from adapters.rabbitmq.publisher import Publisher
+from adapters.rabbitmq.receipt_feed import RabbitReceiptFeed
+from adapters.rabbitmq.receipts import RabbitReceiptPublisher
+from adapters.redis.connection import Connection
+from adapters.redis.correlator import RedisCorrelator
+from adapters.redis.ledger import RedisLedger
+from adapters.redis.rate_cap import RedisRateCap
+from config.load import ConfigError, variable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from adapters.carriers.place import RateCap
+    from adapters.outage import Outage
+    from config.settings import Settings
+    from engine import ports
+    from engine.message import Category
+
+
+class ClosableFeed(Protocol):
+    """A receipt feed that can be told to hand out nothing more."""
+
+    async def next_batch(self) -> ports.ReceiptBatch | None: ...
+    def close_intake(self) -> None: ...
+
+
+async def nothing() -> None:
+    """What has to be done for partitions where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """One implementation of each port that servers, or this process, stand behind."""
+
+    queue: ports.JobQueue
+    intake: ports.JobIntake
+    ledger: ports.Ledger
+    correlator: ports.Correlator
+    rate_cap: RateCap
+    publisher: ports.ReceiptPublisher
+    feed: ClosableFeed
+    store: ports.MessageStore
+    outages: Mapping[str, Outage] = field(default_factory=dict)  #: by the name `/readyz` and metrics give them
+    keep_partitions: Callable[[], Awaitable[None]] = nothing  #: for as long as the recorder works
+
+
+@asynccontextmanager
+async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
+    """Everything in this process; nothing survives it."""
+    queue = MemoryJobQueue(clock)
+    feed = MemoryReceiptFeed()
+    publisher = MemoryReceiptPublisher()
+    publisher.subscribe(feed.put)
+    yield Backends(
+        queue=queue,
+        intake=queue,
+        ledger=MemoryLedger(clock),
+        correlator=MemoryCorrelator(clock),
+        rate_cap=MemoryRateCap(clock),
+        publisher=publisher,
+        feed=feed,
+        store=MemoryMessageStore(),
+    )
+
+
+@asynccontextmanager
+async def on_servers(
+    settings: Settings,
+    prefetch: Mapping[Category, int],
+    clock: ports.Clock,
+    telemetry: ports.Telemetry,
+    *,
+    record: bool,
+) -> AsyncIterator[Backends]:
+    """On RabbitMQ, Redis and Postgres, which need not be there yet.
+
+    Jobs are taken of the categories in `prefetch` (in messages), and receipts where `record` says so.
+    """
+    amqp_url, redis_url, postgres_url = urls(settings)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(PostgresMessageStore(postgres_url, clock, telemetry))
+        redis = await stack.enter_async_context(Connection(redis_url, clock, telemetry))
+        publisher = Publisher(amqp_url, settings.prefix, clock, telemetry)
+        feed = RabbitReceiptFeed(amqp_url, settings.prefix, publisher, clock, telemetry)
+        queue = RabbitJobQueue(amqp_url, settings.prefix, prefetch, publisher, clock, telemetry)
+        for part in (publisher, feed, queue) if record else (publisher, queue):
+            await part.open()
+            stack.push_async_callback(part.close)
+        yield Backends(
+            queue=queue,
+            intake=RabbitJobIntake(publisher, settings.prefix),
+            ledger=RedisLedger(redis, settings.prefix),
+            correlator=RedisCorrelator(redis, settings.prefix),
+            rate_cap=RedisRateCap(redis, settings.prefix),
+            publisher=RabbitReceiptPublisher(publisher, settings.prefix),
+            feed=feed,
+            store=store,
+            outages={part.outage.server: part.outage for part in (queue, publisher, feed, redis, store)},
+            keep_partitions=store.keep_partitions,
+        )
+
+
+def urls(settings: Settings) -> tuple[str, str, str]:
+    """The addresses of RabbitMQ, Redis and Postgres.
+
+    Raises:
+        ConfigError: one of them is not set.
+    """
+    return (
+        required(settings, "amqp_url"),
+        required(settings, "redis_url"),
+        required(settings, "postgres_url"),
+    )
+
+
+def required(settings: Settings, key: str) -> str:
+    """The address of one server.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    url = getattr(settings, key)
+    if url is None:
+        raise ConfigError(f"{key} ({variable(key)}) is not set: set all three servers, or none to run embedded.")
+    return str(url.get_secret_value())

@@ -1,0 +1,170 @@
+"""A running service: its parts, the order in which they start, and how they come to rest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from adapters.bootstrap import channels as ways
+from adapters.bootstrap.backends import embedded, on_servers
+from adapters.carriers.http import HttpChannel
+from adapters.clock import SystemClock
+from adapters.http.jobs import Jobs
+from adapters.http.probes import Probes
+from adapters.http.server import HttpServer
+from adapters.http.webhooks import Webhook, Webhooks
+from adapters.memory.health_board import MemoryHealthBoard
+from adapters.numbers import PhoneNumbers
+from adapters.telemetry.fanout import Fanout
+from adapters.telemetry.logs import Logs
+from adapters.telemetry.metrics import Metrics
+from config import policy
+from config.channels import HttpSettings
+from config.load import ConfigError
+from engine.deliver import Deliver
+from engine.record_receipt import RecordReceipt
+from engine.recorder import Recorder
+from engine.submit import Submit
+from engine.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+
+    from aiohttp import web
+
+    from adapters.bootstrap.backends import Backends
+    from adapters.outage import Outage
+    from config.settings import Settings
+    from engine import ports
+
+
+class Role(StrEnum):
+    """What a worker process does; every process also serves its health and metrics."""
+
+    DELIVER = "deliver"  #: takes jobs and submits them
+    RECORD = "record"  #: moves receipts into Postgres
+    API = "api"  #: takes jobs and carriers' delivery receipts over HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything a process runs, open and ready to work."""
+
+    backends: Backends
+    channels: ways.Channels
+    health: ports.HealthBoard
+    worker: Worker
+    recorder: Recorder
+    roles: Collection[Role]
+    drain_timeout_s: float
+    url: str  #: where it answers over HTTP
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Deliver and record until told to stop; then finish what is under way, and give the rest back.
+
+        What is not finished within `drain_timeout_s` is broken off; nothing is lost by that, for unfinished jobs and
+        receipts are still in their queues.
+        """
+        async with asyncio.TaskGroup() as group:
+            delivering = group.create_task(self.worker.run()) if Role.DELIVER in self.roles else None
+            recording = group.create_task(self.recorder.run()) if Role.RECORD in self.roles else None
+            keeping = group.create_task(self._keep_partitions()) if Role.RECORD in self.roles else None
+            await stop.wait()
+            if keeping:
+                keeping.cancel()
+            self.backends.queue.close_intake()
+            await self._end(delivering)
+            self.backends.feed.close_intake()
+            await self._end(recording)
+
+    async def _end(self, task: asyncio.Task[None] | None) -> None:
+        if task:
+            await asyncio.wait([task], timeout=self.drain_timeout_s)
+            task.cancel()
+
+    async def _keep_partitions(self) -> None:
+        await self.backends.keep_partitions()
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings, stop: asyncio.Event, *listeners: ports.Telemetry, roles: Collection[Role] = tuple(Role)
+) -> AsyncIterator[Service]:
+    """Put a service together and open it; it is not ready any more once `stop` is set. Closed in reverse order.
+
+    Raises:
+        ConfigError: the settings do not make a service, or its address cannot be had.
+    """
+    clock, metrics = SystemClock(), Metrics()
+    telemetry = Fanout(Logs(), metrics, *listeners)
+    async with AsyncExitStack() as stack:
+        if settings.embedded:
+            backends = await stack.enter_async_context(embedded(clock))
+        else:
+            prefetch = policy.prefetch(settings) if Role.DELIVER in roles else {}
+            standing = on_servers(settings, prefetch, clock, telemetry, record=Role.RECORD in roles)
+            backends = await stack.enter_async_context(standing)
+        channels = ways.build(settings, backends.rate_cap, clock)
+        health = MemoryHealthBoard(clock)
+        metrics.watch(channels.values(), health, backends.outages)
+        record_receipt = RecordReceipt(
+            backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry
+        )
+        worker = Worker(
+            queue=backends.queue,
+            deliver=Deliver(
+                queue=backends.queue,
+                ledger=backends.ledger,
+                submit=Submit(channels, health, clock, telemetry),
+                correlator=backends.correlator,
+                publisher=backends.publisher,
+                record_receipt=record_receipt,
+                numbers=PhoneNumbers(settings.default_region),
+                clock=clock,
+                telemetry=telemetry,
+                directory=policy.directory(settings),
+                rules=policy.rules(settings),
+                policy=policy.policy(settings),
+            ),
+            telemetry=telemetry,
+            concurrency=policy.concurrency(settings),
+        )
+        parts: dict[str, Outage | Callable[[], bool]] = {**backends.outages, "taking work": lambda: not stop.is_set()}
+        routes = Probes(parts, metrics.registry).routes()
+        if Role.API in roles:
+            routes += _api(settings, backends, channels, clock)
+        server = HttpServer(settings.http_host, settings.http_port, routes)
+        try:
+            await server.open()
+        except OSError as error:
+            address = f"{settings.http_host}:{settings.http_port}"
+            raise ConfigError(f"http_host:http_port = {address} cannot be listened on: {error.strerror}.") from None
+        stack.push_async_callback(server.close)
+        for channel in channels.values():
+            await channel.open(record_receipt)
+            stack.push_async_callback(channel.close)
+        yield Service(
+            backends=backends,
+            channels=channels,
+            health=health,
+            worker=worker,
+            recorder=Recorder(backends.feed, backends.store, clock, telemetry),
+            roles=roles,
+            drain_timeout_s=settings.drain_timeout_s,
+            url=f"http://{settings.http_host}:{server.port}",
+        )
+
+
+def _api(settings: Settings, backends: Backends, channels: ways.Channels, clock: ports.Clock) -> list[web.RouteDef]:
+    token = settings.api_token.get_secret_value() if settings.api_token else None
+    jobs = Jobs(backends.intake, backends.store, policy.directory(settings), clock, token)
+    webhooks = {
+        channel.name: Webhook(way.read, way.take, policy.webhook_token(channel, os.environ))
+        for channel in settings.channels
+        if isinstance(channel, HttpSettings) and isinstance(way := channels[channel.name], HttpChannel)
+    }
+    return [*jobs.routes(), *Webhooks(webhooks).routes()]

@@ -1,0 +1,147 @@
+"""A channel to any carrier that takes JSON over HTTP and reports by webhook, described in configuration alone.
+
+aiohttp resends a request by itself only for methods it holds idempotent; POST, the one used here, is sent once.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+
+from adapters.carriers import http_body
+from adapters.carriers.http_answer import AnswerFormat, read_answer
+from adapters.carriers.http_receipts import ReceiptFormat, read_receipts
+from engine.outcomes import ChannelFault, Unanswered
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from adapters.carriers.place import Places
+    from engine.message import Message
+    from engine.outcomes import Outcome
+    from engine.ports import Clock
+    from engine.receipts import DeliveryReceipt
+    from engine.routing import Profile
+
+MAX_ANSWER_BYTES = 64 * 1024
+#: shorter than servers usually keep idle connections (5 s and up), so that a submit hardly ever meets one just closing
+KEEP_IDLE_S = 4.0
+MAX_UNKNOWN_WORDS = 100  #: told of; a hostile sender must not fill the log
+#: raised only while a connection is being made, so not a byte of the request has left
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCarrier:
+    """How a carrier wants its messages and says what became of them; secrets may stand anywhere in the first three."""
+
+    url: str = field(repr=False)
+    body: Mapping[str, object] = field(repr=False)  #: see `http_body.VARIABLES`
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    answer: AnswerFormat = field(default_factory=AnswerFormat)
+    receipts: ReceiptFormat | None = None  #: None: it sends none
+
+    def __post_init__(self) -> None:
+        http_body.check(self.body)
+
+
+class HttpChannel:
+    """A channel to a carrier over HTTP."""
+
+    def __init__(self, profile: Profile, places: Places, carrier: HttpCarrier, clock: Clock) -> None:
+        self.profile = profile
+        self._places = places
+        self._carrier = carrier
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._on_receipt: Callable[[DeliveryReceipt], Awaitable[None]] | None = None
+        self._unknown_words: set[str] = set()
+
+    @property
+    def load(self) -> float:
+        """How full its window is, from 0 to 1."""
+        return self._places.load
+
+    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
+        """Wait for room in the channel's window and rate; False if there is none within the time."""
+        return self._places.place(segments, within_s)
+
+    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
+        """Be ready; connections are made when they are needed."""
+        self._on_receipt = on_receipt
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._places.window, keepalive_timeout=KEEP_IDLE_S),
+            # Half of the engine's patience: a carrier that cannot be reached is known in time not to have the message.
+            timeout=aiohttp.ClientTimeout(total=None, connect=self.profile.timeout_s / 2),
+            headers={"Content-Type": "application/json", **self._carrier.headers},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Wait for the answers under way, then disconnect."""
+        await self._places.drain()
+        self._on_receipt = None
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def submit(self, message: Message) -> Outcome:
+        """Post the message once and read the answer."""
+        if self._session is None:
+            return ChannelFault("The channel is not open.")
+        data = msgspec.json.encode(http_body.fill(self._carrier.body, message))
+        try:
+            async with self._session.post(self._carrier.url, data=data, allow_redirects=False) as response:
+                body = await _read(response.content)
+                if body is None:
+                    return Unanswered(f"The carrier's answer is longer than {MAX_ANSWER_BYTES} bytes.")
+                retry_after = response.headers.get("Retry-After")
+                return read_answer(self._carrier.answer, response.status, retry_after, body)
+        except _NOT_SENT as error:
+            return ChannelFault(f"No connection to the carrier ({type(error).__name__}).")
+        except (aiohttp.ClientError, OSError) as error:
+            return Unanswered(f"The connection broke off before the answer ({type(error).__name__}).")
+
+    def read(self, body: bytes) -> list[DeliveryReceipt]:
+        """The delivery receipts in a body that the carrier posted.
+
+        Raises:
+            ValueError: the body is not what the carrier's description says.
+        """
+        if self._carrier.receipts is None:
+            raise ValueError("this channel takes no delivery receipts")
+        receipts = read_receipts(self._carrier.receipts, body, self.profile.name, self._clock.now())
+        for unknown in {dlr.status for dlr in receipts} - self._carrier.receipts.states.keys():
+            self._tell_unknown(unknown)
+        return receipts
+
+    async def take(self, dlr: DeliveryReceipt) -> None:
+        """Take one of them; returns once it is safe, and raises whatever kept it from being so.
+
+        Raises:
+            ConnectionError: the channel is not open.
+        """
+        if self._on_receipt is None:
+            raise ConnectionError("the channel is not open")
+        await self._on_receipt(dlr)
+
+    def _tell_unknown(self, status: str) -> None:
+        if status not in self._unknown_words and len(self._unknown_words) < MAX_UNKNOWN_WORDS:
+            self._unknown_words.add(status)
+            _log.warning("channel %s reports a status that is not in its description: %r", self.profile.name, status)
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes | None:
+    body = bytearray()
+    async for chunk in content.iter_chunked(MAX_ANSWER_BYTES):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            return None
+    return bytes(body)

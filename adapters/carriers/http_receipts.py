@@ -1,0 +1,69 @@
+"""Which delivery receipts stand in a JSON body that a carrier posted to us?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from adapters.carriers.json_values import at, code, message_id, sentence, word
+from engine.receipts import DeliveryReceipt, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+MAX_RECEIPTS = 1000  #: in one body
+_STATES = (State.DELIVERED, State.UNDELIVERED, State.SUBMITTED)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFormat:
+    """Where a posted receipt says what (dotted paths), and what the carrier's status words mean."""
+
+    states: Mapping[str, State]  #: delivered, undelivered, or submitted for "on its way"
+    id_path: str = "id"
+    status_path: str = "status"
+    code_path: str | None = None
+    list_path: str | None = None  #: where the receipts stand; None: the body is one receipt or a list of them
+
+    def __post_init__(self) -> None:
+        if wrong := sorted(state for state in self.states.values() if state not in _STATES):
+            raise ValueError(f"a carrier's status cannot mean {wrong[0]}; only {', '.join(_STATES)}")
+
+
+def read_receipts(receipt: ReceiptFormat, body: bytes, channel: str, received_at: datetime) -> list[DeliveryReceipt]:
+    """The delivery receipts in a body; an unknown status word counts as intermediate, for it settles nothing.
+
+    Raises:
+        ValueError: it is not what the description says; the message says where, without quoting it.
+    """
+    try:
+        document: object = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ValueError("the body is no JSON") from None
+    found = at(document, receipt.list_path) if receipt.list_path else document
+    items = found if isinstance(found, list) else [found]
+    if len(items) > MAX_RECEIPTS:
+        raise ValueError(f"the body has {len(items)} receipts; {MAX_RECEIPTS} are allowed")
+    return [_read(receipt, item, position, channel, received_at) for position, item in enumerate(items)]
+
+
+def _read(receipt: ReceiptFormat, item: object, position: int, channel: str, received_at: datetime) -> DeliveryReceipt:
+    carrier_id = message_id(at(item, receipt.id_path))
+    if carrier_id is None:
+        raise ValueError(f"receipt {position} has no message id at {receipt.id_path}")
+    status = word(at(item, receipt.status_path))
+    if status is None:
+        raise ValueError(f"receipt {position} has no status at {receipt.status_path}")
+    state = receipt.states.get(status, State.SUBMITTED)
+    stated = code(at(item, receipt.code_path)) if receipt.code_path else None
+    if stated is None and state is State.UNDELIVERED:
+        stated = code(status)
+    return DeliveryReceipt(channel, carrier_id, state, received_at, _normalised(stated), sentence(status))
+
+
+def _normalised(stated: str | None) -> str | None:
+    return re.sub(r"[^A-Z0-9]+", "_", stated.upper()).strip("_") or None if stated else None

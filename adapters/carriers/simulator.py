@@ -1,0 +1,177 @@
+"""A carrier that exists only in this process: for the demo, for tests, and to try failover before it is needed.
+
+It behaves as well or as badly as configured, and remembers what it took, so that a test can judge double sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+from engine.outcomes import Accepted, ChannelFault, Refused, Throttled
+from engine.receipts import DeliveryReceipt, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from random import Random
+    from uuid import UUID
+
+    from adapters.carriers.place import Places
+    from engine.message import Message
+    from engine.outcomes import Outcome
+    from engine.ports import Clock
+    from engine.routing import Profile
+
+REMEMBERED = 100_000  #: newest messages taken
+REPEAT_S = 0.2  #: until a receipt that was not taken off it is sent again
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the carrier treats messages; shares are from 0 to 1 and drawn per message."""
+
+    latency_s: float = 0.05  #: from submit to answer
+    jitter: float = 0.5  #: share by which latency and receipt delay vary, up or down
+    refused: float = 0.0
+    fault: float = 0.0
+    throttled: float = 0.0
+    silent: float = 0.0  #: takes the message and never answers
+    receipt_delay_s: float = 1.0  #: from taking the message to its delivery receipt
+    undelivered: float = 0.0
+    receipt_twice: float = 0.0
+    receipt_early: float = 0.0  #: sends the receipt before it answers the submit
+    receipt_late: float = 0.0
+    receipt_late_s: float = 60.0  #: what a late receipt takes in addition
+    receipt_never: float = 0.0
+
+    def __post_init__(self) -> None:
+        if sum(self.ill.values()) > 1 + 1e-9:
+            raise ValueError(f"the shares {', '.join(self.ill)} add up to more than 1")
+
+    @property
+    def ill(self) -> dict[str, float]:
+        """The shares of submits that are not answered with an id, by name."""
+        return {"refused": self.refused, "fault": self.fault, "throttled": self.throttled, "silent": self.silent}
+
+
+class Taken(NamedTuple):
+    """A message the carrier took, answered or not."""
+
+    carrier_id: str
+    job: UUID
+
+
+class SimulatedChannel:
+    """A channel to the simulated carrier."""
+
+    def __init__(self, profile: Profile, places: Places, behaviour: Behaviour, clock: Clock, rng: Random) -> None:
+        self.profile = profile
+        self.taken: deque[Taken] = deque(maxlen=REMEMBERED)
+        self.counts: Counter[str] = Counter()  #: of submits, by how each ended, and of receipts sent
+        self._places = places
+        self._behaviour = behaviour
+        self._clock = clock
+        self._rng = rng
+        self._dead = False
+        self._on_receipt: Callable[[DeliveryReceipt], Awaitable[None]] | None = None
+        self._reports: set[asyncio.Task[None]] = set()
+        self._name = uuid4().hex[:12]  # carrier ids differ between processes and restarts
+
+    @property
+    def load(self) -> float:
+        """How full its window is, from 0 to 1."""
+        return self._places.load
+
+    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
+        """Wait for room in the channel's window and rate; False if there is none within the time."""
+        return self._places.place(segments, within_s)
+
+    def die(self) -> None:
+        """From now on refuse every connection; receipts of what was taken still come."""
+        self._dead = True
+
+    def recover(self) -> None:
+        """Be well again."""
+        self._dead = False
+
+    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
+        """Be ready for messages, and report on them to `on_receipt` until it returns."""
+        self._on_receipt = on_receipt
+
+    async def close(self) -> None:
+        """Answer what is under way; receipts still to be sent are never sent."""
+        await self._places.drain()
+        self._on_receipt = None
+        for report in self._reports:
+            report.cancel()
+        await asyncio.gather(*self._reports, return_exceptions=True)
+
+    async def submit(self, message: Message) -> Outcome:
+        """Treat the message as configured."""
+        if self._dead or self._on_receipt is None:
+            self.counts["fault"] += 1
+            return ChannelFault("The simulated carrier refuses connections.")
+        latency_s = self._around(self._behaviour.latency_s)
+        fate = self._draw_fate()
+        carrier_id = self._take(message, latency_s) if fate in ("accepted", "silent") else ""
+        if fate == "silent":
+            self.counts["silent"] += 1
+            await asyncio.get_running_loop().create_future()
+        await asyncio.sleep(latency_s)
+        self.counts[fate] += 1
+        match fate:
+            case "refused":
+                return Refused("SIMULATED", "The simulated carrier refuses the message.")
+            case "fault":
+                return ChannelFault("The simulated carrier is unwell.")
+            case "throttled":
+                return Throttled("The simulated carrier is busy.")
+        return Accepted(carrier_id)
+
+    def _draw_fate(self) -> str:
+        ill = self._behaviour.ill
+        well = max(0.0, 1 - sum(ill.values()))
+        return self._rng.choices((*ill, "accepted"), (*ill.values(), well))[0]
+
+    def _take(self, message: Message, latency_s: float) -> str:
+        carrier_id = f"{self._name}-{self.counts['taken']}"
+        self.counts["taken"] += 1
+        self.taken.append(Taken(carrier_id, message.job.id))
+        behaviour = self._behaviour
+        if not self._happens(behaviour.receipt_never):
+            delay_s = latency_s + self._around(behaviour.receipt_delay_s)
+            if self._happens(behaviour.receipt_early):
+                delay_s = 0.0
+            elif self._happens(behaviour.receipt_late):
+                delay_s += behaviour.receipt_late_s
+            state = State.UNDELIVERED if self._happens(behaviour.undelivered) else State.DELIVERED
+            for _ in range(2 if self._happens(behaviour.receipt_twice) else 1):
+                report = asyncio.create_task(self._report(carrier_id, state, delay_s))
+                self._reports.add(report)
+                report.add_done_callback(self._reports.discard)
+        return carrier_id
+
+    async def _report(self, carrier_id: str, state: State, delay_s: float) -> None:
+        if delay_s:  # an early one must not even let the answer pass
+            await asyncio.sleep(delay_s)
+        code, status = (None, "DELIVRD") if state is State.DELIVERED else ("UNDELIV", "UNDELIV")
+        dlr = DeliveryReceipt(self.profile.name, carrier_id, state, self._clock.now(), code, status)
+        while self._on_receipt is not None:
+            try:
+                await self._on_receipt(dlr)
+            except Exception:  # noqa: BLE001  (not taken, for whatever reason: carriers send again)
+                self.counts["receipts_refused"] += 1
+                await asyncio.sleep(REPEAT_S)
+            else:
+                self.counts["receipts"] += 1
+                return
+
+    def _happens(self, share: float) -> bool:
+        return self._rng.random() < share
+
+    def _around(self, seconds: float) -> float:
+        return seconds * (1 + self._behaviour.jitter * self._rng.uniform(-1, 1))

@@ -1,0 +1,48 @@
+"""The command line: `sms-engine init | worker | send | receipts | demo`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from cyclopts import App
+
+from adapters.cli.csv_jobs import CsvError
+from adapters.cli.demo import demo
+from adapters.cli.errors import CommandError
+from adapters.cli.init import init
+from adapters.cli.receipts import receipts
+from adapters.cli.send import send
+from adapters.cli.worker import worker
+from config.load import ConfigError
+
+HELP = """Delivers SMS through several carriers: limits per number and signature, failover by health, receipts for all.
+
+Try it with nothing installed:  **sms-engine demo**
+
+On RabbitMQ, Redis and Postgres: set SMS_AMQP_URL, SMS_REDIS_URL and SMS_POSTGRES_URL, run **sms-engine init** once,
+then **sms-engine worker**. With none of the three set, a worker runs embedded and takes jobs over HTTP.
+"""
+
+
+def _version() -> str:
+    try:
+        return version("sms-engine")
+    except PackageNotFoundError:  # run from a checkout
+        return "not installed"
+
+
+app = App(name="sms-engine", help=HELP, version=_version, help_format="markdown")
+for command in (demo, init, worker, send, receipts):
+    app.command(command)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is one sentence and exit code 2."""
+    try:
+        app()
+    except (ConfigError, CsvError, CommandError) as error:
+        print(f"sms-engine: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""`python -m adapters.cli` is `sms-engine`."""
+
+from adapters.cli import main
+
+main()

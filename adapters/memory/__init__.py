@@ -1,0 +1,1 @@
+"""Every port in-process: the embedded default, and the fakes of the tests."""

@@ -1,0 +1,70 @@
+"""Receipts inside one process, for whoever listens. (the ports `ReceiptPublisher` and `ReceiptFeed`)"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from engine.receipts import Receipt
+
+MAX_WAITING = 10_000
+MAX_BATCH = 2_000
+
+
+class MemoryReceiptPublisher:
+    """Hands every receipt to each subscriber, in the order they subscribed."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[Receipt], Awaitable[None]]] = []
+
+    def subscribe(self, deliver: Callable[[Receipt], Awaitable[None]]) -> None:
+        """Have `deliver` called with every receipt from now on."""
+        self._subscribers.append(deliver)
+
+    async def publish(self, receipt: Receipt) -> None:
+        """Returns once every subscriber has the receipt."""
+        for deliver in self._subscribers:
+            await deliver(receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReceiptBatch:
+    """Receipts for the recorder."""
+
+    receipts: Sequence[Receipt]
+
+    async def settle(self) -> None:
+        """They are stored; they were gone from the feed when they were handed out."""
+
+
+class MemoryReceiptFeed:
+    """The recorder's own receipts; a publisher waits while there are too many."""
+
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        self._waiting: asyncio.Queue[Receipt | None] = asyncio.Queue(max_waiting)
+        self._closed = False
+
+    async def put(self, receipt: Receipt) -> None:
+        """Returns once there is room for the receipt."""
+        await self._waiting.put(receipt)
+
+    async def next_batch(self) -> MemoryReceiptBatch | None:
+        """Everything at hand up to 2000 receipts, waiting for one; None once `close_intake` was called."""
+        receipts: list[Receipt] = []
+        while not receipts or (len(receipts) < MAX_BATCH and not self._waiting.empty()):
+            receipt = await self._waiting.get()
+            if receipt is None or self._closed:
+                self.close_intake()  # for the next who asks
+                return None
+            receipts.append(receipt)
+        return MemoryReceiptBatch(receipts)
+
+    def close_intake(self) -> None:
+        """Hand out nothing more."""
+        self._closed = True
+        if self._waiting.empty():
+            self._waiting.put_nowait(None)

@@ -1,0 +1,107 @@
+"""How is PostgreSQL asked, and what if it is away? Every question waits until the database answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from adapters.outage import NotPreparedError, Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from adapters.postgres.partitions import Connection
+    from engine.ports import Clock, Telemetry
+
+A = TypeVar("A")
+
+CONNECTIONS = 4
+CONNECT_S, COMMAND_S, CLOSE_S = 5.0, 30.0, 5.0  #: a dead peer would otherwise be waited for as long as TCP does
+PROBE_EVERY_S = 5.0
+_REFUSED = ("22", "23", "54")  #: SQLSTATE classes: data exception, integrity violation, program limit exceeded
+
+
+class ValuesRefusedError(Exception):
+    """The database answered, and does not take these values; asking again would not help."""
+
+
+class Database:
+    """A pool of connections that outlives the server's absences."""
+
+    def __init__(self, dsn: str, clock: Clock, telemetry: Telemetry) -> None:
+        self.outage = Outage("postgres", clock, telemetry)
+        self._dsn = dsn
+        self._pool: asyncpg.Pool | None = None
+        self._probing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start; the server need not be there yet.
+
+        Raises:
+            ValueError: the address cannot be one.
+        """
+        self._pool = await asyncpg.create_pool(
+            self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S, command_timeout=COMMAND_S
+        )
+        await self._attempt(_probe)  # so that `outage` tells the truth from the start
+        self._probing = asyncio.create_task(self._keep_probing())
+
+    async def close(self) -> None:
+        """Let go of the server, after what is under way if that ends soon."""
+        assert self._pool
+        assert self._probing
+        self._probing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._probing
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pool.close(), CLOSE_S)
+
+    async def ask(self, question: Callable[[Connection], Awaitable[A]]) -> A:
+        """What a connection answers to a question, which is asked anew for as long as the server fails.
+
+        Raises:
+            ValuesRefusedError: the question's values are what is wrong.
+        """
+        while (answered := await self._attempt(question)) is None:
+            pass
+        return answered[0]
+
+    async def _attempt(self, question: Callable[[Connection], Awaitable[A]]) -> tuple[A] | None:
+        """The answer, or None after a wait if the server failed."""
+        assert self._pool
+        try:
+            async with self._pool.acquire(timeout=CONNECT_S) as connection:
+                answer = await question(connection)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            await self.outage.wait(NotPreparedError("The tables are missing: run `sms-engine init`."))
+        except asyncpg.ClientConfigurationError:
+            raise
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            if _refuses_values(error):
+                raise ValuesRefusedError(type(error).__name__) from error
+            if self._pool.is_closing():
+                raise
+            await self.outage.wait(error)
+        else:
+            self.outage.over()
+            return (answer,)
+        return None
+
+    async def _keep_probing(self) -> None:
+        """Notice that the server is away, or back, while nobody asks anything."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            await self.ask(_probe)
+
+
+async def _probe(connection: Connection) -> None:
+    await connection.execute("select from messages limit 0", timeout=CONNECT_S)
+
+
+def _refuses_values(error: Exception) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_REFUSED)
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)

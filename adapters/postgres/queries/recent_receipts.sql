@@ -1,0 +1,1 @@
+select raw from receipts order by at desc limit $1

@@ -1,0 +1,126 @@
+"""The record for people: what became of every job, merged from its receipts."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import asyncpg
+
+from adapters.postgres import partitions, rows
+from adapters.postgres.database import Database, ValuesRefusedError
+from adapters.wire import decode_receipts, encode_receipt
+from engine.events import DeadLettered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from uuid import UUID
+
+    from adapters.outage import Outage
+    from adapters.postgres.partitions import Connection
+    from engine.ports import Clock, Telemetry
+    from engine.receipts import Receipt
+
+KEEP_EVERY_S = 3600.0
+
+_SQL = {file.stem: file.read_text("utf-8") for file in Path(__file__).with_name("queries").glob("*.sql")}
+
+
+class PostgresMessageStore:
+    """A message store that waits while the database is away."""
+
+    def __init__(self, dsn: str, clock: Clock, telemetry: Telemetry) -> None:
+        self._database = Database(dsn, clock, telemetry)
+        self._clock = clock
+        self._telemetry = telemetry
+
+    @property
+    def outage(self) -> Outage:
+        """Whether the database answers."""
+        return self._database.outage
+
+    async def __aenter__(self) -> Self:
+        await self._database.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._database.close()
+
+    async def keep_partitions(self) -> None:
+        """Make room for the days to come and drop those past the retention, every hour until cancelled."""
+        while True:
+            await self._database.ask(partitions.keep)
+            await asyncio.sleep(KEEP_EVERY_S)
+
+    async def merge(self, receipts: Sequence[Receipt]) -> None:
+        """Store receipts and merge each job's row by rank; all of them or none, repeats change nothing.
+
+        A receipt that the database refuses for its values is put aside whole, and does not hinder the others.
+        """
+        if not receipts:
+            return
+        try:
+            await self._database.ask(partial(self._merge, receipts))
+        except ValuesRefusedError as error:
+            if len(receipts) == 1:
+                return await self._reject(receipts[0], str(error))
+            middle = len(receipts) // 2
+            await self.merge(receipts[:middle])
+            await self.merge(receipts[middle:])
+
+    async def latest(self, job: UUID) -> Receipt | None:
+        """The receipt that stands for a job."""
+        raw = await self._database.ask(lambda connection: connection.fetchval(_SQL["latest_receipt"], job))
+        return None if raw is None else _decode(raw)
+
+    async def recent(self, limit: int) -> list[Receipt]:
+        """The latest receipts of all jobs, newest first."""
+        found = await self._database.ask(lambda connection: connection.fetch(_SQL["recent_receipts"], limit))
+        return [_decode(row["raw"]) for row in found]
+
+    async def _merge(self, receipts: Sequence[Receipt], connection: Connection) -> None:
+        days = await self._days(connection, receipts)
+        try:
+            await _write(connection, receipts, days)
+        except asyncpg.CheckViolationError:  # a day that has no partition (yet)
+            await partitions.create(connection, days.values())
+            await _write(connection, receipts, days)
+
+    async def _days(self, connection: Connection, receipts: Sequence[Receipt]) -> Mapping[UUID, date]:
+        """The day to file each job under.
+
+        A job whose own day is not kept (a producer's clock in 1970, a receipt after months) would be lost under it, so
+        it is filed under the day its first receipt came in.
+        """
+        days = {receipt.job: partitions.day_of(receipt.job, receipt.enqueued_at) for receipt in receipts}
+        today = self._clock.now().date()
+        if stray := [job for job, day in days.items() if not partitions.is_current(day, today)]:
+            days.update(dict.fromkeys(stray, today))
+            filed = await connection.fetch(_SQL["filed_days"], stray)
+            days.update({row["job"]: row["day"] for row in filed})
+        return days
+
+    async def _reject(self, receipt: Receipt, error: str) -> None:
+        raw = encode_receipt(receipt).decode()
+        await self._database.ask(
+            lambda connection: connection.execute(_SQL["reject_receipt"], receipt.id, receipt.job, error, raw)
+        )
+        reason = f"receipt {receipt.id} of job {receipt.job}: {error}; it is in receipts_rejected"
+        self._telemetry.emit(DeadLettered("record", reason))
+
+
+async def _write(connection: Connection, receipts: Sequence[Receipt], days: Mapping[UUID, date]) -> None:
+    merged = rows.merged(receipts)
+    async with connection.transaction():
+        await connection.execute(_SQL["insert_receipts"], *rows.of_receipts(receipts, days))
+        changed = await connection.fetch(_SQL["merge_messages"], *rows.of_messages(merged, days))
+        late = merged.keys() - {row["job"] for row in changed}
+        if known := [receipt for job, receipt in merged.items() if job in late and receipt.submitted_at]:
+            await connection.execute(_SQL["note_submitted"], *rows.of_submissions(known, days))
+
+
+def _decode(raw: str) -> Receipt:
+    return decode_receipts(f"[{raw}]".encode())[0]

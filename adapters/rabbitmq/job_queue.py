@@ -1,0 +1,170 @@
+"""Where do jobs come from, and what becomes of them here? (the port `JobQueue`)"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from adapters import wire
+from adapters.outage import Outage
+from adapters.rabbitmq import headers
+from adapters.rabbitmq.consumer import Consumer
+from adapters.rabbitmq.detours import Detours
+from adapters.rabbitmq.headers import Slip
+from adapters.rabbitmq.topology import Names
+from engine.ports import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiormq.abc import DeliveredMessage
+
+    from adapters.rabbitmq.publisher import Publisher
+    from adapters.rabbitmq.subscription import Subscription
+    from engine.message import Category
+    from engine.ports import Clock, Telemetry
+
+EARLY = timedelta(seconds=0.5)  #: what comes sooner than that before its time goes back to wait
+LONGEST_S = 365 * 86_400.0  #: of one deferral; a job that is early then is deferred again
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """A message as it came; it is acknowledged when the last of its jobs is done with."""
+
+    subscription: Subscription
+    tag: int
+    unsettled: set[int]
+    taken: bool = False
+
+    def settle(self, index: int) -> None:
+        """Note that a job is done with; noting it again changes nothing."""
+        if index in self.unsettled:
+            self.unsettled.remove(index)
+            if not self.unsettled:
+                self.subscription.settle(self.tag)
+
+
+class RabbitJobQueue:
+    """The queues of the categories, each with its own channel and prefetch, so that none waits for another."""
+
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        prefetch: Mapping[Category, int],
+        publisher: Publisher,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        """`prefetch` is in messages, each of 1 to 500 jobs, for every category that is to be taken."""
+        self.outage = Outage("rabbitmq jobs", clock, telemetry)
+        self._clock = clock
+        names = Names(prefix)
+        self._detours = Detours(publisher, names, clock, telemetry)
+        self._category_of = {names.of_category(category): category for category in prefetch}
+        self._lanes: dict[Category, asyncio.Queue[Delivery | None]] = {each: asyncio.Queue() for each in prefetch}
+        per_queue = {names.of_category(category): count for category, count in prefetch.items()}
+        self._consumer = Consumer(url, prefix, per_queue, self._receive, forget=self._forget, outage=self.outage)
+        self._closing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start; the broker need not be there yet."""
+        self._consumer.open()
+
+    async def take(self, category: Category) -> Delivery | None:
+        """The next job of a category, waiting for one; None once `close_intake` was called."""
+        lane = self._lanes[category]
+        delivery = await lane.get()
+        if delivery is None or self._closing is not None:
+            lane.put_nowait(delivery)  # for the next who asks, and for those who give back
+            return None
+        _origin(delivery)[0].taken = True
+        return delivery
+
+    async def settle(self, delivery: Delivery) -> None:
+        """The job is done with; its message is acknowledged when all of its jobs are."""
+        body, index = _origin(delivery)
+        body.settle(index)
+
+    async def defer(self, delivery: Delivery, delay_s: float) -> None:
+        """Have the job handed out again after at least about `delay_s`, at once for none."""
+        job = delivery.job
+        due_at = self._clock.now() + timedelta(seconds=min(delay_s, LONGEST_S)) if delay_s > 0 else None
+        slip = Slip(job.enqueued_at, due_at, delivery.deferrals + 1, job.traceparent)
+        await self._detours.wait(wire.encode_jobs([job]), job.category, slip)
+        await self.settle(delivery)
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """Put the job aside for a person to look at."""
+        job = delivery.job
+        body, _ = _origin(delivery)
+        properties = headers.of_jobs(Slip(job.enqueued_at, None, delivery.deferrals, job.traceparent))
+        await self._detours.bury(wire.encode_jobs([job]), properties, body.subscription.queue, job.category, reason)
+        await self.settle(delivery)
+
+    def close_intake(self) -> None:
+        """Take nothing more; messages of which no job was taken go back to the others at once."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._give_back())
+            for lane in self._lanes.values():
+                lane.put_nowait(None)
+
+    async def close(self) -> None:
+        """Disconnect once everything that was settled is acknowledged; the rest goes back to the queues."""
+        self.close_intake()
+        assert self._closing
+        await self._closing
+        await self._consumer.close()
+
+    def _receive(self, message: DeliveredMessage, subscription: Subscription) -> None:
+        category, now = self._category_of[subscription.queue], self._clock.now()
+        slip, tag = headers.read(message.header.properties), message.delivery_tag
+        assert tag is not None
+        if slip.due_at is not None and slip.due_at - now > EARLY:
+            return self._consumer.start(self._wait_on(message, category, slip, Body(subscription, tag, {0})))
+        try:
+            jobs = wire.decode_jobs(
+                message.body, category, received_at=now, enqueued_at=slip.enqueued_at, traceparent=slip.traceparent
+            )
+        except wire.BadBodyError as error:
+            return self._consumer.start(self._put_aside(message, str(error), Body(subscription, tag, {0})))
+        body = Body(subscription, tag, set(range(len(jobs))))
+        for index, job in enumerate(jobs):
+            self._lanes[category].put_nowait(Delivery(job, slip.deferrals, (body, index)))
+
+    async def _wait_on(self, message: DeliveredMessage, category: Category, slip: Slip, body: Body) -> None:
+        await self._detours.wait(message.body, category, slip)
+        body.settle(0)
+
+    async def _put_aside(self, message: DeliveredMessage, reason: str, body: Body) -> None:
+        queue, routing_key = body.subscription.queue, message.routing_key or ""
+        await self._detours.bury(message.body, message.header.properties, queue, routing_key, reason)
+        body.settle(0)
+
+    async def _give_back(self) -> None:
+        await self._consumer.stop()
+        untaken = {body for body in self._empty_lanes() if not body.taken}
+        await asyncio.gather(*(body.subscription.give_back(body.tag) for body in untaken))
+
+    def _forget(self) -> None:
+        self._empty_lanes()
+
+    def _empty_lanes(self) -> set[Body]:
+        """Take everything out that nobody took, and answer where it came from."""
+        bodies = set()
+        for lane in self._lanes.values():
+            while not lane.empty():
+                if delivery := lane.get_nowait():
+                    bodies.add(_origin(delivery)[0])
+            if self._closing is not None:
+                lane.put_nowait(None)
+        return bodies
+
+
+def _origin(delivery: Delivery) -> tuple[Body, int]:
+    handle = delivery.handle
+    assert isinstance(handle, tuple)
+    return handle

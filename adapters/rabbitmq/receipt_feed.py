@@ -1,0 +1,104 @@
+"""How do published receipts come to the recorder? (the port `ReceiptFeed`)"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adapters import wire
+from adapters.outage import Outage
+from adapters.rabbitmq.consumer import Consumer
+from adapters.rabbitmq.detours import Detours
+from adapters.rabbitmq.topology import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiormq.abc import DeliveredMessage
+
+    from adapters.rabbitmq.publisher import Publisher
+    from adapters.rabbitmq.subscription import Subscription
+    from engine.ports import Clock, Telemetry
+    from engine.receipts import Receipt
+
+PREFETCH = 100  #: messages, each of 1 to 500 receipts
+MAX_BATCH = 2000  #: receipts, or one message's more
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitReceiptBatch:
+    """The receipts of some messages, and where to acknowledge them."""
+
+    receipts: Sequence[Receipt]
+    origins: Sequence[tuple[Subscription, int]]
+
+    async def settle(self) -> None:
+        """They are stored; those of a connection that ended come again all the same."""
+        for subscription, tag in self.origins:
+            subscription.settle(tag)
+
+
+class RabbitReceiptFeed:
+    """The recorder's own queue."""
+
+    def __init__(self, url: str, prefix: str, publisher: Publisher, clock: Clock, telemetry: Telemetry) -> None:
+        """The publisher puts aside what is no receipt."""
+        self.outage = Outage("rabbitmq record", clock, telemetry)
+        names = Names(prefix)
+        self._detours = Detours(publisher, names, clock, telemetry)
+        self._consumer = Consumer(
+            url, prefix, {names.record: PREFETCH}, self._receive, forget=self._forget, outage=self.outage
+        )
+        self._arrived: asyncio.Queue[RabbitReceiptBatch | None] = asyncio.Queue()
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start; the broker need not be there yet."""
+        self._consumer.open()
+
+    async def next_batch(self) -> RabbitReceiptBatch | None:
+        """Everything at hand up to some 2000 receipts, waiting for one; None once `close_intake` was called."""
+        receipts: list[Receipt] = []
+        origins: list[tuple[Subscription, int]] = []
+        while not receipts or (len(receipts) < MAX_BATCH and not self._arrived.empty()):
+            message = await self._arrived.get()
+            if message is None or self._stopping is not None:
+                self._arrived.put_nowait(None)
+                return None
+            receipts += message.receipts
+            origins += message.origins
+        return RabbitReceiptBatch(receipts, origins)
+
+    def close_intake(self) -> None:
+        """Hand out nothing more."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._consumer.stop())
+            self._arrived.put_nowait(None)
+
+    async def close(self) -> None:
+        """Disconnect once every settled batch is acknowledged; the rest goes back to the queue."""
+        self.close_intake()
+        assert self._stopping
+        await self._stopping
+        await self._consumer.close()
+
+    def _receive(self, message: DeliveredMessage, subscription: Subscription) -> None:
+        tag = message.delivery_tag
+        assert tag is not None
+        try:
+            receipts = wire.decode_receipts(message.body)
+        except wire.BadBodyError as error:
+            return self._consumer.start(self._put_aside(message, str(error), subscription, tag))
+        self._arrived.put_nowait(RabbitReceiptBatch(receipts, [(subscription, tag)]))
+
+    async def _put_aside(self, message: DeliveredMessage, reason: str, subscription: Subscription, tag: int) -> None:
+        properties, routing_key = message.header.properties, message.routing_key or ""
+        await self._detours.bury(message.body, properties, subscription.queue, routing_key, reason)
+        subscription.settle(tag)
+
+    def _forget(self) -> None:
+        while not self._arrived.empty():
+            self._arrived.get_nowait()
+        if self._stopping is not None:
+            self._arrived.put_nowait(None)

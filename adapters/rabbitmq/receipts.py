@@ -1,0 +1,49 @@
+"""How do receipts go out? (the port `ReceiptPublisher`)"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from adapters import wire
+from adapters.coalesce import Coalescer
+from adapters.rabbitmq import headers
+from adapters.rabbitmq.packing import pack
+from adapters.rabbitmq.topology import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.rabbitmq.publisher import Publisher
+    from engine.receipts import Receipt
+
+BODIES_AT_ONCE = 8
+
+
+class RabbitReceiptPublisher:
+    """Publishes the receipts of one moment together, one body per account."""
+
+    def __init__(self, publisher: Publisher, prefix: str) -> None:
+        self._publisher = publisher
+        self._exchange = Names(prefix).receipts
+        self._together: Coalescer[Receipt, None] = Coalescer(
+            self._publish, max_batch=wire.MAX_JOBS, max_batches=BODIES_AT_ONCE
+        )
+
+    async def publish(self, receipt: Receipt) -> None:
+        """Returns once the broker has confirmed the receipt, however long that takes."""
+        await self._together.ask(receipt)
+
+    async def _publish(self, receipts: Sequence[Receipt]) -> Sequence[None]:
+        by_account: dict[str, list[Receipt]] = defaultdict(list)
+        for receipt in receipts:
+            by_account[receipt.account].append(receipt)
+        await asyncio.gather(
+            *(
+                self._publisher.publish(self._exchange, account, body, headers.of_receipts())
+                for account, own in by_account.items()
+                for _, body in pack((receipt, wire.encode_receipt(receipt)) for receipt in own)
+            )
+        )
+        return [None] * len(receipts)

@@ -1,0 +1,140 @@
+"""One Redis as the parts of this adapter see it: scripts in pipelines, and patience while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from adapters.coalesce import Coalescer
+from adapters.outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.redis.scripts import Call
+    from engine.ports import Clock, Telemetry
+
+MAX_BATCH = 200  #: scripts in one pipeline, a few milliseconds of Redis's time
+MAX_BATCHES = 2  #: one is worked on by Redis while we read the other's replies
+TIMEOUT_S = 2.0  #: of one connect or one silence
+PROBE_S = 2.0  #: between looks at an idle Redis
+
+_PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
+_PASSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY ")
+
+
+class Reply(NamedTuple):
+    """What Redis answered, and the monotonic time just before it was asked, the last time if more than once."""
+
+    value: Any
+    asked_at: float
+
+
+class Connection:
+    """Every call either answers or is still waiting for Redis; one may be run more than once, so scripts allow for it.
+
+    Use as `async with`, or `open` and `close`. `outage.away` tells whether Redis answered when last asked.
+    """
+
+    def __init__(self, url: str, clock: Clock, telemetry: Telemetry) -> None:
+        self.outage = Outage("redis", clock, telemetry)
+        self._clock = clock
+        self._client = Redis.from_url(
+            url,
+            protocol=2,  # scripts answer alike in both, and 3 costs two more round trips to connect
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),  # `_answer` repeats, and tells
+        )
+        self._calls = Coalescer(self._answer, max_batch=MAX_BATCH, max_batches=MAX_BATCHES)
+        self._probe: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def open(self) -> None:
+        """Start to watch Redis; it may be away as yet."""
+        self._probe = asyncio.get_running_loop().create_task(self._watch())
+
+    async def close(self) -> None:
+        """Answer what was asked, or fail it where Redis is away, and disconnect."""
+        self._closing = True
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.wait([self._probe])
+        await self._calls.idle()
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Connection:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def ask(self, call: Call) -> Reply:
+        """What Redis answers to one call."""
+        return await self._calls.ask(call)
+
+    async def _answer(self, calls: Sequence[Call]) -> Sequence[Reply | BaseException]:
+        answers: list[Reply | BaseException | None] = [None] * len(calls)
+        while unanswered := [i for i, answer in enumerate(answers) if answer is None]:
+            asked_at = self._clock.monotonic()
+            try:
+                values = await self._send([calls[i] for i in unanswered])
+            except (RedisError, OSError) as error:
+                await self._wait(error)
+                continue
+            passing: Exception | None = None
+            for i, value in zip(unanswered, values, strict=True):
+                if _is_passing(value):
+                    passing = value
+                elif not isinstance(value, NoScriptError):
+                    answers[i] = value if isinstance(value, Exception) else Reply(value, asked_at)
+            if passing is None:
+                self.outage.over()
+            else:
+                await self._client.connection_pool.disconnect(inuse_connections=False)  # it may be a demoted master
+                await self._wait(passing)
+        return [answer for answer in answers if answer is not None]
+
+    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for call in calls:
+                pipeline.execute_command(*call.words)
+            values = await pipeline.execute(raise_on_error=False)
+        unknown = {call.script for call, value in zip(calls, values, strict=True) if isinstance(value, NoScriptError)}
+        for script in filter(None, unknown):
+            await self._client.script_load(script.text)
+        return values
+
+    async def _wait(self, error: Exception) -> None:
+        if self._closing:
+            raise ConnectionError("Redis was away when it was to be closed")
+        await self.outage.wait(error)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._client.ping()
+            except (RedisError, OSError) as error:
+                await self.outage.wait(error)
+            else:
+                self.outage.over()
+                await asyncio.sleep(PROBE_S)
+
+
+def _is_passing(value: object) -> bool:
+    """Whether an error reply is about the server's state and not about what was asked."""
+    return isinstance(value, _PASSING) or (isinstance(value, ResponseError) and str(value).startswith(_PASSING_CODES))

@@ -1,0 +1,1 @@
+"""Who listens to `engine.events`: logs for people, metrics for Prometheus."""

@@ -1,0 +1,110 @@
+"""The settings as the engine's own types."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from config.load import ConfigError
+from engine.compose import Directory, Template
+from engine.deliver import Policy
+from engine.limits import Rule, parse_window
+from engine.message import Category
+from engine.routing import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from config.channels import Channel, HttpSettings
+    from config.settings import PerCategory, Settings
+
+
+def directory(settings: Settings) -> Directory:
+    """What was approved."""
+    return Directory(
+        signatures=frozenset((signature.account, signature.name) for signature in settings.signatures),
+        templates={t.code: Template(t.code, t.category, t.text, t.account) for t in settings.templates},
+        raw_text_accounts=frozenset(account.name for account in settings.accounts if account.raw_text),
+        blocked=frozenset(settings.blocked),
+    )
+
+
+def rules(settings: Settings) -> tuple[Rule, ...]:
+    """The rolling limits."""
+    return tuple(
+        Rule(
+            name=limit.name,
+            key=tuple(limit.key),
+            windows=tuple(parse_window(window) for window in limit.windows),
+            categories=frozenset(limit.categories) if limit.categories is not None else None,
+        )
+        for limit in settings.limits
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """How deliveries are treated."""
+    return Policy(
+        visibility_s=_by_category(settings.visibility_timeout_s),
+        validity={category: timedelta(seconds=s) for category, s in _by_category(settings.validity_s).items()},
+        unknown_grace={
+            category: timedelta(seconds=s) for category, s in _by_category(settings.unknown_grace_s).items()
+        },
+        retry_delays_s=tuple(settings.retry_delays_s),
+    )
+
+
+def profile(channel: Channel) -> Profile:
+    """What the operator says of a channel."""
+    return Profile(
+        name=channel.name,
+        countries=None if "*" in channel.countries else frozenset(channel.countries),
+        categories=frozenset(channel.categories),
+        weight=channel.weight,
+        timeout_s=channel.timeout_s,
+    )
+
+
+def headers(channel: HttpSettings, environment: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a channel's requests, with those whose values stand in the environment.
+
+    Raises:
+        ConfigError: a variable is not set.
+    """
+    found = {name: _variable(channel, name_of, environment) for name, name_of in channel.headers_env.items()}
+    return {**channel.headers, **found}
+
+
+def webhook_token(channel: HttpSettings, environment: Mapping[str, str]) -> str | None:
+    """The token a carrier shows at its webhook, if one is wanted.
+
+    Raises:
+        ConfigError: the variable is not set.
+    """
+    if channel.webhook_token_env is not None:
+        return _variable(channel, channel.webhook_token_env, environment)
+    return channel.webhook_token.get_secret_value() if channel.webhook_token else None
+
+
+def concurrency(settings: Settings) -> dict[Category, int]:
+    """Messages under way at once."""
+    return {Category(name): count for name, count in settings.concurrency}
+
+
+def prefetch(settings: Settings) -> dict[Category, int]:
+    """Messages held ready: twice what is under way, but not more than 300, where throughput stops growing with it."""
+    return {category: max(count, min(2 * count, 300)) for category, count in concurrency(settings).items()}
+
+
+def _by_category(section: PerCategory) -> dict[Category, float]:
+    return {Category(name): seconds for name, seconds in section}
+
+
+def _spans(section: PerCategory) -> dict[Category, timedelta]:
+    return {category: timedelta(seconds=seconds) for category, seconds in _by_category(section).items()}
+
+
+def _variable(channel: Channel, name: str, environment: Mapping[str, str]) -> str:
+    if value := environment.get(name):
+        return value
+    raise ConfigError(f"Channel {channel.name} takes a secret from {name}: set this environment variable.")

@@ -1,0 +1,147 @@
+"""What every message store does, in the process or in PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.clock import SystemClock
+from adapters.memory.message_store import MemoryMessageStore
+from adapters.postgres.migrate import migrate
+from adapters.postgres.store import PostgresMessageStore
+from engine.receipts import Receipt, State, merge
+from tests.integration.postgres_database import EVERY_FIELD, Listener, job_made_at, new_database, now, receipt, run_now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from uuid import UUID
+
+    from engine.ports import MessageStore
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str) -> Iterator[str]:
+    with new_database(postgres_url) as dsn:
+        run_now(migrate(dsn))
+        yield dsn
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def store(request: pytest.FixtureRequest, database: str) -> AsyncIterator[MessageStore]:
+    if request.param == "memory":
+        yield MemoryMessageStore()
+        return
+    async with PostgresMessageStore(database, SystemClock(), Listener()) as postgres:
+        yield postgres
+
+
+async def test_a_job_nobody_reported_on_has_no_receipt(store: MessageStore) -> None:
+    await store.merge([receipt()])
+    assert await store.latest(job_made_at(now())) is None
+
+
+async def test_no_receipts_change_nothing(store: MessageStore) -> None:
+    await store.merge([])
+
+
+async def test_every_field_of_a_receipt_comes_back(store: MessageStore) -> None:
+    full = receipt(state=State.DELIVERED, **EVERY_FIELD)
+    bare = receipt(state=State.REJECTED)
+    await store.merge([full, bare])
+    assert await store.latest(full.job) == full
+    assert await store.latest(bare.job) == bare
+
+
+async def test_receipts_of_several_jobs_in_one_batch_do_not_mix(store: MessageStore) -> None:
+    submitted = [receipt() for _ in range(50)]
+    delivered = [replace(r, state=State.DELIVERED, final=True) for r in submitted[::2]]
+    await store.merge(submitted + delivered)
+    states = [(await store.latest(r.job)).state for r in submitted]  # type: ignore[union-attr]
+    assert states == [State.DELIVERED, State.SUBMITTED] * 25
+
+
+async def test_a_repeated_batch_changes_nothing(store: MessageStore) -> None:
+    first = receipt()
+    last = replace(first, state=State.DELIVERED, final=True, code="A")
+    for _ in range(3):
+        await store.merge([first, last])
+        await store.merge([first])
+    assert await store.latest(first.job) == last
+
+
+async def test_the_first_of_two_different_final_receipts_stands(store: MessageStore) -> None:
+    delivered = receipt(state=State.DELIVERED)
+    failed = replace(delivered, state=State.UNDELIVERED)
+    await store.merge([delivered])
+    await store.merge([failed])
+    assert await store.latest(delivered.job) == delivered
+    other = replace(failed, job=job_made_at(now()))
+    await store.merge([other, replace(other, state=State.DELIVERED)])
+    assert await store.latest(other.job) == other
+
+
+async def test_unknown_for_good_still_gives_way_to_evidence(store: MessageStore) -> None:
+    unknown = receipt(state=State.UNKNOWN, final=True)
+    await store.merge([unknown])
+    await store.merge([replace(unknown, state=State.DELIVERED)])
+    assert (await store.latest(unknown.job)).state is State.DELIVERED  # type: ignore[union-attr]
+
+
+async def test_receipts_of_different_rank_end_the_same_in_every_order(store: MessageStore) -> None:
+    for order in permutations([(State.UNKNOWN, False), (State.SUBMITTED, False), (State.UNKNOWN, True), DELIVERED]):
+        job = job_made_at(now())
+        for state, final in order:
+            await store.merge([receipt(job, state, final=final)])
+        standing = await store.latest(job)
+        assert standing
+        assert (standing.state, standing.final) == DELIVERED, order
+
+
+DELIVERED = (State.DELIVERED, True)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[list[Receipt]]:
+    """Receipts of two jobs in any order, repeats included, cut into batches."""
+    jobs: list[UUID] = [job_made_at(now()), job_made_at(now())]
+    one = st.builds(
+        lambda job, state, final, attempts, code: receipt(job, state, final=final, attempts=attempts, code=code),
+        st.sampled_from(jobs),
+        st.sampled_from(State),
+        st.booleans(),
+        st.integers(0, 2),
+        st.sampled_from([None, "A", "B"]),
+    )
+    made = draw(st.lists(one, min_size=1, max_size=8))
+    made += draw(st.lists(st.sampled_from(made), max_size=4))
+    batches: list[list[Receipt]] = [[]]
+    for item in made:
+        batches[-1].append(item)
+        if draw(st.booleans()):
+            batches.append([])
+    return batches
+
+
+@given(history=histories())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_what_stands_is_what_the_merge_rule_says(store: MessageStore, history: list[list[Receipt]]) -> None:
+    for batch in history:
+        await store.merge(batch)
+    received = [item for batch in history for item in batch]
+    for job in {item.job for item in received}:
+        of_job = [item for item in received if item.job == job]
+        assert await store.latest(job) == reduce(merge, of_job, None)  # type: ignore[arg-type]
+
+
+async def test_the_memory_store_forgets_the_jobs_it_has_known_longest() -> None:
+    store = MemoryMessageStore(max_jobs=2)
+    jobs = [receipt() for _ in range(3)]
+    await store.merge(jobs[:2])
+    await store.merge([replace(jobs[0], state=State.DELIVERED, final=True), jobs[2]])
+    assert [await store.latest(r.job) for r in jobs] == [None, *jobs[1:]]

@@ -1,0 +1,170 @@
+"""A whole installation for a test: real worker processes, an own prefix on the broker and Redis, an own database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import aio_pika
+import aiohttp
+import asyncpg
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+ROOT = Path(__file__).parent.parent
+START_S = 60.0  #: a busy machine may need that long; nothing is asserted about it
+
+
+@dataclass
+class WorkerProcess:
+    """A `sms-engine worker` of its own."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it; answers its exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        return await self.process.wait()
+
+    async def ready(self) -> None:
+        """Wait until `/readyz` says so."""
+        async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
+            while True:
+                async with http.get(f"{self.url}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def metric(self, name: str) -> float:
+        """The sum of a metric's samples over all labels."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as answer:
+            text = await answer.text()
+        lines = [line.split() for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
+        return sum(float(line[-1]) for line in lines)
+
+
+@asynccontextmanager
+async def worker(environment: Mapping[str, str], *flags: str) -> AsyncIterator[WorkerProcess]:
+    """A worker process that listens on a free port; ended afterwards, whatever happens."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "adapters.cli", "worker", *flags,
+        env={**inherited, "PYTHONPATH": str(ROOT), "SMS_HTTP_PORT": "0", **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    running = WorkerProcess(process, "")
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    reader = asyncio.create_task(_read_log(running, listening))
+    try:
+        async with asyncio.timeout(START_S):
+            running.url = await listening
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reader
+
+
+async def _read_log(running: WorkerProcess, listening: asyncio.Future[str]) -> None:
+    assert running.process.stderr is not None
+    rest: list[str] = []
+    async for line in running.process.stderr:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            rest.append(line.decode(errors="replace"))
+            continue
+        running.log.append(entry)
+        if entry.get("event") == "listening" and not listening.done():
+            listening.set_result(entry["url"])
+    if not listening.done():
+        listening.set_exception(RuntimeError(f"the worker ended at once: {''.join(rest) or running.log}"))
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One installation on real servers; workers of it are started with `environment`."""
+
+    prefix: str
+    environment: dict[str, str]
+
+    @asynccontextmanager
+    async def broker(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
+        """A plain AMQP channel with publisher confirms."""
+        connection = await aio_pika.connect(self.environment["SMS_AMQP_URL"])
+        async with connection:
+            yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection to its database."""
+        connection = await asyncpg.connect(self.environment["SMS_POSTGRES_URL"])
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def installation(amqp_url: str, redis_url: str, postgres_url: str, settings: Path) -> AsyncIterator[Installation]:
+    """An installation after `sms-engine init`; its queues and database are removed afterwards."""
+    prefix = f"t{uuid4().hex[:12]}"
+    database_url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{prefix}"))
+    environment = {
+        "SMS_AMQP_URL": amqp_url,
+        "SMS_REDIS_URL": redis_url,
+        "SMS_POSTGRES_URL": database_url,
+        "SMS_PREFIX": prefix,
+        "SMS_CONFIG": str(settings),
+    }
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute(f'create database "{prefix}"')
+    found = Installation(prefix, environment)
+    try:
+        code, said = await cli(environment, "init")
+        assert code == 0, said
+        yield found
+    finally:
+        async with found.broker() as channel:
+            for queue in queues(prefix):
+                await channel.queue_delete(queue)
+            for exchange in ("jobs", "receipts", "delay"):
+                await channel.exchange_delete(f"{prefix}.{exchange}")
+        await admin.execute(f'drop database "{prefix}" with (force)')
+        await admin.close()
+
+
+def queues(prefix: str) -> list[str]:
+    """Every queue of an installation."""
+    tiers = ("1s", "5s", "15s", "60s", "5m", "15m", "1h")
+    names = ["jobs.otp", "jobs.notification", "jobs.promotion", "callback", "record", "dead"]
+    return [f"{prefix}.{name}" for name in (*names, *(f"delay.{tier}" for tier in tiers))]
+
+
+async def cli(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """Run one `sms-engine` command; answers its exit code and all it said."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "adapters.cli", *arguments,
+        env={**inherited, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "120", **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()

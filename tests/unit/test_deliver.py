@@ -1,0 +1,357 @@
+"""One message from the queue to its receipt, over the memory ledger and a clock of our own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.memory.correlator import MemoryCorrelator
+from adapters.memory.health_board import MemoryHealthBoard
+from adapters.memory.ledger import MemoryLedger
+from engine.compose import Directory, Template
+from engine.deliver import Deliver, Policy
+from engine.events import Event
+from engine.limits import Rule, parse_window
+from engine.message import Category, Job, Message, Recipient
+from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Unanswered
+from engine.ports import Claim, Delivery, Granted
+from engine.receipts import DeliveryReceipt, Receipt, State
+from engine.record_receipt import RecordReceipt, StillInHand
+from engine.routing import Profile
+from engine.submit import Submit
+
+NUMBER = "+8613800000000"
+GRACE_S = 600
+PER_MINUTE = Rule("otp per number", ("to",), (parse_window("1/1m"),), frozenset({Category.OTP}))
+
+
+class OwnClock:
+    """Stands still until told to go on."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+        self.seconds = 1000.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def go(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+class OneChannel:
+    """Answers as it is told; a text of each submit is kept."""
+
+    def __init__(self) -> None:
+        self.profile = Profile("alpha", timeout_s=8)
+        self.load = 0.0
+        self.says: Outcome = Accepted("77")
+        self.texts: list[str] = []
+        self.before_answer: Callable[[], Awaitable[None]] | None = None
+
+    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
+        return nullcontext(True)
+
+    async def submit(self, message: Message) -> Outcome:
+        self.texts.append(message.text)
+        if self.before_answer:
+            await self.before_answer()
+        return self.says
+
+    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass
+class World:
+    """The parts of an engine around one channel; queue, publisher, store and telemetry just write down."""
+
+    clock: OwnClock = field(default_factory=OwnClock)
+    channel: OneChannel = field(default_factory=OneChannel)
+    published: list[Receipt] = field(default_factory=list)
+    settled: list[UUID] = field(default_factory=list)
+    deferred: list[tuple[UUID, float]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = MemoryLedger(self.clock)
+        self.correlator = MemoryCorrelator(self.clock)
+        health = MemoryHealthBoard(self.clock)
+        self.record = RecordReceipt(self.correlator, self.ledger, self, self, self.clock, self)
+        self.deliver = Deliver(
+            queue=self,
+            ledger=self.ledger,
+            submit=Submit({"alpha": self.channel}, health, self.clock, self, Random(1)),
+            correlator=self.correlator,
+            publisher=self,
+            record_receipt=self.record,
+            numbers=self,
+            clock=self.clock,
+            telemetry=self,
+            directory=Directory(
+                signatures=frozenset({("default", "Acme")}),
+                templates={"CODE": Template("CODE", Category.OTP, "Your code is ${code}.")},
+                raw_text_accounts=frozenset(),
+            ),
+            rules=(PER_MINUTE,),
+            policy=Policy(
+                visibility_s=dict.fromkeys(Category, 30.0),
+                validity=dict.fromkeys(Category, timedelta(minutes=5)),
+                unknown_grace=dict.fromkeys(Category, timedelta(seconds=GRACE_S)),
+            ),
+        )
+
+    async def take(self, category: Category) -> Delivery | None:
+        raise NotImplementedError
+
+    async def settle(self, delivery: Delivery) -> None:
+        self.settled.append(delivery.job.id)
+
+    async def defer(self, delivery: Delivery, delay_s: float) -> None:
+        self.deferred.append((delivery.job.id, delay_s))
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        raise NotImplementedError
+
+    def close_intake(self) -> None: ...
+
+    async def publish(self, receipt: Receipt) -> None:
+        self.published.append(receipt)
+
+    async def merge(self, receipts: Any) -> None: ...
+
+    async def latest(self, job: UUID) -> Receipt | None:
+        return next((receipt for receipt in reversed(self.published) if receipt.job == job), None)
+
+    def read(self, to: str) -> Recipient | None:
+        return Recipient(to, "CN") if to.startswith("+") else None
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def job(self, **fields: Any) -> Job:
+        base = Job(uuid4(), NUMBER, Category.OTP, self.clock.now(), "Acme", "CODE", {"code": "1234"}, ref="r1")
+        return replace(base, **fields)
+
+    async def run(self, job: Job, deferrals: int = 0) -> Receipt:
+        await self.deliver(Delivery(job, deferrals))
+        return self.published[-1]
+
+    def dlr(self, state: State = State.DELIVERED, carrier_id: str = "77") -> DeliveryReceipt:
+        return DeliveryReceipt("alpha", carrier_id, state, self.clock.now(), status=state.name)
+
+    @property
+    def states(self) -> list[tuple[State, bool]]:
+        return [(receipt.state, receipt.final) for receipt in self.published]
+
+
+async def test_an_accepted_job_is_reported_submitted_and_settled() -> None:
+    world = World()
+    job = world.job()
+    receipt = await world.run(job)
+    assert (receipt.state, receipt.final, receipt.carrier_id, receipt.ref) == (State.SUBMITTED, False, "77", "r1")
+    assert world.channel.texts == ["【Acme】Your code is 1234."]
+    assert world.settled == [job.id]
+
+
+async def test_a_job_enqueued_again_is_reported_again_and_not_sent_again() -> None:
+    world = World()
+    job = world.job()
+    first = await world.run(job)
+    again = await world.run(job)
+    assert again.id == first.id
+    assert len(world.channel.texts) == 1
+    assert world.settled == [job.id, job.id]
+
+
+async def test_a_job_in_the_hands_of_another_worker_is_put_back() -> None:
+    world = World()
+    job = world.job()
+    world.channel.before_answer = lambda: world.deliver(Delivery(job))
+    await world.run(job)
+    assert len(world.channel.texts) == 1
+    assert world.deferred == [(job.id, pytest.approx(30.0))]
+
+
+async def test_a_job_whose_worker_vanished_is_unknown_and_not_sent_again() -> None:
+    world = World()
+    job = world.job()
+    await world.ledger.begin(Claim(job.id, NUMBER, (), 30.0))
+    world.clock.go(31)
+    receipt = await world.run(job)
+    assert (receipt.state, receipt.final, receipt.code, receipt.attempts) == (State.UNKNOWN, False, "WORKER_LOST", 1)
+    assert world.channel.texts == []
+    assert world.deferred == [(job.id, GRACE_S)]
+
+
+async def test_an_unanswered_submit_waits_for_evidence_and_then_stays_unknown_for_good() -> None:
+    world = World()
+    world.channel.says = Unanswered("reset")
+    job = world.job()
+    await world.run(job)
+    assert world.deferred == [(job.id, GRACE_S)]
+    world.clock.go(GRACE_S - 1)
+    await world.run(job, 1)
+    assert world.deferred[-1] == (job.id, 1)
+    world.clock.go(1)
+    await world.run(job, 2)
+    assert world.states == [(State.UNKNOWN, False), (State.UNKNOWN, False), (State.UNKNOWN, True)]
+    assert len({receipt.id for receipt in world.published}) == 2
+    assert world.settled == [job.id]
+    assert len(world.channel.texts) == 1
+
+
+async def test_an_unknown_outcome_keeps_its_charge() -> None:
+    world = World()
+    world.channel.says = Unanswered("reset")
+    await world.run(world.job())
+    assert (await world.run(world.job())).code == "LIMIT_OTP_PER_NUMBER"
+
+
+async def test_a_second_code_within_the_window_is_rejected_and_stays_rejected() -> None:
+    world = World()
+    await world.run(world.job())
+    second = world.job()
+    receipt = await world.run(second)
+    assert (receipt.state, receipt.final, receipt.code) == (State.REJECTED, True, "LIMIT_OTP_PER_NUMBER")
+    assert "2026-11-22T10:01:00Z" in (receipt.reason or "")
+    world.clock.go(61)
+    assert (await world.run(second)).id == receipt.id
+    assert (await world.run(world.job())).state is State.SUBMITTED
+
+
+async def test_a_job_that_no_carrier_takes_gives_its_charge_back() -> None:
+    world = World()
+    world.channel.says = Refused("BAD_NUMBER", "No such number.")
+    receipt = await world.run(world.job())
+    assert (receipt.state, receipt.final, receipt.code) == (State.FAILED, True, "BAD_NUMBER")
+    world.channel.says = Accepted("78")
+    assert (await world.run(world.job())).state is State.SUBMITTED
+
+
+async def test_a_job_is_tried_again_later_until_its_validity_ends() -> None:
+    world = World()
+    world.channel.says = ChannelFault("down")
+    job = world.job()
+    delays = []
+    for deferrals in range(6):
+        await world.deliver(Delivery(job, deferrals))
+        if world.published:
+            break
+        delays.append(world.deferred[-1][1])
+        world.clock.go(delays[-1])
+    assert delays == [5, 30, 120, 145]
+    receipt = world.published[-1]
+    assert (receipt.state, receipt.final, receipt.attempts) == (State.EXPIRED, True, 4)
+    assert world.settled == [job.id]
+    assert sum(delays) == 300
+
+
+async def test_a_scheduled_job_waits_for_its_time_uncharged() -> None:
+    world = World()
+    job = world.job(not_before=world.clock.now() + timedelta(hours=2))
+    await world.deliver(Delivery(job))
+    assert world.deferred == [(job.id, 7200)]
+    assert (await world.run(world.job())).state is State.SUBMITTED
+    world.clock.go(7200)
+    assert (await world.run(job)).state is State.SUBMITTED
+
+
+async def test_a_job_past_its_validity_is_expired_unsent() -> None:
+    world = World()
+    job = world.job(expires_at=world.clock.now())
+    assert (await world.run(job)).state is State.EXPIRED
+    assert world.channel.texts == []
+
+
+async def test_a_number_that_cannot_exist_is_rejected_as_it_came() -> None:
+    world = World()
+    receipt = await world.run(world.job(to="nonsense"))
+    assert (receipt.state, receipt.code, receipt.to) == (State.REJECTED, "NUMBER_INVALID", "nonsense")
+
+
+async def test_a_delivery_receipt_makes_the_job_final() -> None:
+    world = World()
+    await world.run(world.job())
+    await world.record(world.dlr())
+    assert world.states == [(State.SUBMITTED, False), (State.DELIVERED, True)]
+    assert world.published[-1].ref == "r1"
+
+
+async def test_a_delivery_receipt_before_the_answer_to_the_submit_is_kept_and_used() -> None:
+    world = World()
+    world.channel.before_answer = lambda: world.record(world.dlr())
+    await world.run(world.job())
+    assert world.states == [(State.SUBMITTED, False), (State.DELIVERED, True)]
+
+
+async def test_a_repeated_delivery_receipt_is_published_as_the_same_receipt() -> None:
+    world = World()
+    await world.run(world.job())
+    await world.record(world.dlr())
+    await world.record(world.dlr())
+    assert len({receipt.id for receipt in world.published}) == 2
+
+
+async def test_a_contradicting_later_delivery_receipt_changes_nothing() -> None:
+    world = World()
+    await world.run(world.job())
+    await world.record(world.dlr())
+    await world.record(world.dlr(State.UNDELIVERED))
+    assert world.states[-1] == (State.DELIVERED, True)
+    assert len(world.published) == 2
+
+
+async def test_an_intermediate_status_is_not_published() -> None:
+    world = World()
+    await world.run(world.job())
+    await world.record(world.dlr(State.SUBMITTED))
+    assert world.states == [(State.SUBMITTED, False)]
+
+
+async def test_a_late_worker_whose_answer_came_after_its_lease_still_corrects_unknown() -> None:
+    world = World()
+    job = world.job()
+
+    async def pause() -> None:
+        world.clock.go(31)
+        world.channel.before_answer = None
+        await world.deliver(Delivery(job))
+
+    world.channel.before_answer = pause
+    await world.run(job)
+    assert world.states == [(State.UNKNOWN, False), (State.SUBMITTED, False)]
+    assert len(world.channel.texts) == 1
+
+
+async def test_a_delivery_receipt_for_a_job_in_hand_is_asked_for_again() -> None:
+    world = World()
+    job = world.job()
+    await world.run(job)
+    held = replace(job, id=uuid4(), to="+8613900000000")
+    verdict = await world.ledger.begin(Claim(held.id, held.to, (), 30.0))
+    assert isinstance(verdict, Granted)
+    await world.correlator.remember("alpha", "99", held.to, held.id)
+    world.published.append(replace(world.published[0], job=held.id, to=held.to))
+    with pytest.raises(StillInHand):
+        await world.record(world.dlr(carrier_id="99"))
+
+
+async def test_nothing_told_holds_a_number_or_a_text() -> None:
+    world = World()
+    await asyncio.gather(world.run(world.job()), world.run(world.job()))
+    told = "".join(str(replace(e, receipt=None)) if hasattr(e, "receipt") else str(e) for e in world.events)
+    assert NUMBER not in told
+    assert "1234" not in told

@@ -1,0 +1,70 @@
+"""The order in which channels are tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from random import Random
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.message import Category, Job, Message, Recipient
+from engine.routing import FLOOR, Candidate, Profile, plan, room
+
+DRAWS = 20_000
+
+
+def shares(*candidates: Candidate) -> dict[str, float]:
+    rng = Random(7)
+    first = Counter(plan(candidates, rng)[0] for _ in range(DRAWS))
+    return {candidate.name: first[candidate.name] / DRAWS for candidate in candidates}
+
+
+def message(country: str = "CN", category: Category = Category.OTP) -> Message:
+    job = Job(uuid4(), "+8613800000000", category, datetime.now(UTC))
+    return Message(job, Recipient("+8613800000000", country), category, "text", 1)
+
+
+def test_equal_channels_share_equally() -> None:
+    found = shares(*(Candidate(name, 1.0, 0.96, 0.0) for name in "abc"))
+    assert all(share == pytest.approx(1 / 3, abs=0.02) for share in found.values())
+
+
+def test_weights_are_honoured() -> None:
+    found = shares(Candidate("a", 3.0, 0.96, 0.0), Candidate("b", 1.0, 0.96, 0.0))
+    assert found["a"] == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_dead_channel_keeps_the_floor_and_no_more() -> None:
+    found = shares(Candidate("dead", 1.0, 0.0, 0.0), Candidate("well", 1.0, 1.0, 0.0))
+    assert found["dead"] == pytest.approx(FLOOR / (1 + FLOOR), abs=0.005)
+
+
+def test_a_full_channel_gets_little() -> None:
+    found = shares(Candidate("full", 1.0, 1.0, 1.0), Candidate("idle", 1.0, 1.0, 0.0))
+    assert found["full"] < 0.07
+
+
+def test_all_channels_are_tried_even_when_all_are_dead() -> None:
+    assert sorted(plan([Candidate(name, 1.0, 0.0, 1.0) for name in "abc"], Random(1))) == ["a", "b", "c"]
+
+
+@given(st.lists(st.floats(0, 1), max_size=8), st.integers())
+def test_every_candidate_stands_in_the_order_exactly_once(healths: list[float], seed: int) -> None:
+    candidates = [Candidate(str(i), 1.0, health, 0.5) for i, health in enumerate(healths)]
+    assert sorted(plan(candidates, Random(seed))) == sorted(candidate.name for candidate in candidates)
+
+
+def test_a_channel_keeps_its_whole_weight_to_half_load() -> None:
+    assert [room(load) for load in (0.0, 0.5, 0.75, 1.0, 1.5)] == [1.0, 1.0, 0.5, 0.05, 0.05]
+
+
+def test_a_channel_carries_its_countries_and_categories_only() -> None:
+    profile = Profile("a", countries=frozenset({"CN"}), categories=frozenset({Category.OTP}))
+    assert profile.carries(message())
+    assert not profile.carries(message(country="GB"))
+    assert not profile.carries(message(category=Category.PROMOTION))
+    assert Profile("b").carries(message(country="GB", category=Category.PROMOTION))

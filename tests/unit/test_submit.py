@@ -1,0 +1,159 @@
+"""Handing one message to a channel: failover where surely nothing was sent, and never elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+from uuid import uuid4
+
+import pytest
+
+from adapters.clock import SystemClock
+from engine.events import Event, Submitted
+from engine.message import Category, Job, Message, Recipient
+from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
+from engine.ports import Claim, Granted
+from engine.receipts import DeliveryReceipt, Receipt, State
+from engine.routing import Profile
+from engine.submit import NotNow, Submit
+
+MESSAGE = Message(
+    Job(uuid4(), "+8613800000000", Category.OTP, datetime.now(UTC), ref="r1"),
+    Recipient("+8613800000000", "CN"),
+    Category.OTP,
+    "text",
+    2,
+)
+CLOCK = SystemClock()
+REFUSED = Refused("BAD_NUMBER", "The carrier does not know the number.")
+
+
+class ScriptedChannel:
+    """Answers every submit with what it was told to, and remembers that it was asked."""
+
+    def __init__(self, name: str, says: Outcome | Exception | None, *, room: bool = True) -> None:
+        self.profile = Profile(name, timeout_s=0.05)
+        self.load = 0.0
+        self.submits = 0
+        self._says = says
+        self._room = room
+
+    @asynccontextmanager
+    async def place(self, segments: int, within_s: float) -> AsyncIterator[bool]:
+        yield self._room
+
+    async def submit(self, message: Message) -> Outcome:
+        self.submits += 1
+        if isinstance(self._says, Exception):
+            raise self._says
+        if self._says is None:
+            await asyncio.Event().wait()
+        assert self._says is not None
+        return self._says
+
+    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Notes:
+    """Health board and telemetry at once: it writes down what it hears; the first channel is always the best."""
+
+    def __init__(self, *best_first: str) -> None:
+        self.heard: list[tuple[str, Outcome]] = []
+        self.events: list[Event] = []
+        self._best_first = best_first
+
+    def observe(self, channel: str, outcome: Outcome, latency_s: float) -> None:
+        self.heard.append((channel, outcome))
+
+    def score(self, channel: str) -> float:
+        return 0.0 if self._best_first.index(channel) else 1.0
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def grant(lease_s: float = 30.0, attempts: int = 0) -> Granted:
+    claim = Claim(MESSAGE.job.id, MESSAGE.recipient.number, (), lease_s)
+    return Granted(claim, "token", 1, attempts, CLOCK.monotonic() + lease_s)
+
+
+async def submit(*channels: ScriptedChannel, under: Granted | None = None) -> Receipt | NotNow:
+    notes = Notes(*(channel.profile.name for channel in channels))
+    # Seed 2 draws the healthy first channel first; the order of the others does not matter below.
+    use = Submit({channel.profile.name: channel for channel in channels}, notes, CLOCK, notes, Random(2))
+    return await use(MESSAGE, under or grant())
+
+
+async def test_an_accepted_message_is_submitted_with_the_carriers_id() -> None:
+    receipt = await submit(ScriptedChannel("a", Accepted("77")))
+    assert isinstance(receipt, Receipt)
+    assert (receipt.state, receipt.final, receipt.channel, receipt.carrier_id) == (State.SUBMITTED, False, "a", "77")
+    assert (receipt.attempts, receipt.segments, receipt.ref) == (1, 2, "r1")
+    assert receipt.submitted_at == receipt.at
+
+
+@pytest.mark.parametrize("says", [REFUSED, ChannelFault("down"), Throttled("slow down")])
+async def test_a_message_surely_not_sent_goes_to_the_next_channel(says: Outcome) -> None:
+    first, second = ScriptedChannel("a", says), ScriptedChannel("b", Accepted("77"))
+    receipt = await submit(first, second)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.channel, receipt.attempts, receipt.code) == ("b", 2, None)
+
+
+@pytest.mark.parametrize("says", [Unanswered("reset"), OSError("broken pipe"), None])
+async def test_an_open_outcome_is_unknown_and_never_sent_again(says: Outcome | Exception | None) -> None:
+    first, second = ScriptedChannel("a", says), ScriptedChannel("b", Accepted("77"))
+    receipt = await submit(first, second)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.state, receipt.final, receipt.channel, receipt.code) == (State.UNKNOWN, False, "a", "NO_ANSWER")
+    assert second.submits == 0
+
+
+async def test_refused_by_every_channel_is_failed_with_the_last_refusal() -> None:
+    receipt = await submit(ScriptedChannel("a", REFUSED), ScriptedChannel("b", replace(REFUSED, code="BLOCKED")))
+    assert isinstance(receipt, Receipt)
+    assert (receipt.state, receipt.final, receipt.attempts) == (State.FAILED, True, 2)
+    assert receipt.code in ("BAD_NUMBER", "BLOCKED")
+    assert receipt.reason == REFUSED.reason
+
+
+@pytest.mark.parametrize("says", [ChannelFault("down"), Throttled("slow down")])
+async def test_it_is_worth_another_try_while_one_channel_did_not_refuse(says: Outcome) -> None:
+    assert await submit(ScriptedChannel("a", REFUSED), ScriptedChannel("b", says)) == NotNow(2)
+
+
+async def test_a_full_channel_is_no_attempt() -> None:
+    assert await submit(ScriptedChannel("a", Accepted("77"), room=False)) == NotNow(0)
+
+
+async def test_earlier_attempts_are_counted_on() -> None:
+    receipt = await submit(ScriptedChannel("a", Accepted("77")), under=grant(attempts=3))
+    assert isinstance(receipt, Receipt)
+    assert receipt.attempts == 4
+
+
+async def test_nothing_is_submitted_that_could_outlive_the_lease() -> None:
+    channel = ScriptedChannel("a", Accepted("77"))
+    assert await submit(channel, under=grant(lease_s=0.04)) == NotNow(0)
+    assert channel.submits == 0
+
+
+async def test_a_message_that_no_channel_carries_is_rejected() -> None:
+    channel = ScriptedChannel("a", Accepted("77"))
+    channel.profile = Profile("a", countries=frozenset({"GB"}))
+    receipt = await submit(channel)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.state, receipt.final, receipt.code) == (State.REJECTED, True, "NO_CHANNEL")
+
+
+async def test_every_submit_is_noted_for_health_and_told() -> None:
+    notes = Notes("a", "b")
+    channels = {"a": ScriptedChannel("a", ChannelFault("down")), "b": ScriptedChannel("b", Accepted("77"))}
+    await Submit(channels, notes, CLOCK, notes, Random(2))(MESSAGE, grant())
+    assert notes.heard == [("a", ChannelFault("down")), ("b", Accepted("77"))]
+    assert [event.channel for event in notes.events if isinstance(event, Submitted)] == ["a", "b"]
