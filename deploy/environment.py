@@ -16,6 +16,7 @@ import sys
 import time
 import venv
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 WEEK_S = 7 * 24 * 3600
@@ -39,9 +40,9 @@ def environment(purpose: str, locks: list[Path], *, project: bool = False, withi
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second run at the same time waits for the first
             if not complete.exists():
                 _clear(place.parent)
-                _make(place, locks, project=project)
+                _make(place, locks, lock, project=project)
             complete.touch()
-    except OSError as error:
+    except (OSError, subprocess.CalledProcessError) as error:
         raise InstallError(f"Cannot make a virtual environment in {place.parent}: {error}.") from error
     return place
 
@@ -62,28 +63,36 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(entry)
 
 
-def _make(place: Path, locks: list[Path], *, project: bool) -> None:
+def _make(place: Path, locks: list[Path], held: IO[str], *, project: bool) -> None:
     print(f"Installing the locked packages into {place.parent} (once) ...", file=sys.stderr, flush=True)
     venv.create(place, with_pip=True, symlinks=True)
-    install: list[str | Path] = [
-        place / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
     for lock in locks:
-        _run([*install, "--require-hashes", "--only-binary", ":all:", "-r", lock])
+        _pip_install(place, held, "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
     if project:
         print("Installing the engine ...", file=sys.stderr, flush=True)
-        _run([*install, "--no-deps", "--no-build-isolation", "--no-index", "--editable", ROOT])
+        _pip_install(place, held, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT))
 
 
-def _run(command: list[str | Path]) -> None:
+def _pip_install(place: Path, held: IO[str], *what: str) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
-    done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [
+            place / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+            *what,
+        ],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        pass_fds=[held.fileno()],  # pip holds the lock too: even if we are killed, nobody starts anew before it ends
+    )
     if done.returncode == 0:
         return
     if any(sign in done.stderr for sign in UNREACHABLE):

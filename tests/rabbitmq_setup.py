@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -95,6 +94,13 @@ class Installation:
                 await asyncio.sleep(0.02)
         return message
 
+    async def look_at_next_in(self, queue: str) -> None:
+        """Take the next message of a queue, waiting for one, and give it back."""
+        async with asyncio.timeout(SOON_S):
+            while (message := await self.channel.basic_get(queue)).delivery_tag is None:
+                await asyncio.sleep(0.02)
+        await self.channel.basic_reject(message.delivery_tag, requeue=True)
+
     async def count(self, queue: str) -> int:
         """How many messages wait in a queue."""
         return (await self.channel.queue_declare(queue, passive=True)).message_count or 0
@@ -166,11 +172,9 @@ class Wire:
 
     def __init__(self, url: str) -> None:
         self._server = URL(url)
-        self._pipes: set[asyncio.StreamWriter] = set()
+        self._flowing: dict[asyncio.StreamWriter, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
-        self._open = asyncio.Event()
-        self._open.set()
         self.connections = 0  #: made so far
         self.port = 0
 
@@ -179,7 +183,7 @@ class Wire:
         return str(self._server.with_host("127.0.0.1").with_port(self.port))
 
     async def up(self) -> None:
-        """Take connections, on the same port as before."""
+        """Take connections, always on the same port."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._listener.sockets[0].getsockname()[1]
 
@@ -191,15 +195,13 @@ class Wire:
 
     def cut(self) -> None:
         """Reset every connection; new ones are taken."""
-        for pipe in self._pipes:
+        for pipe in list(self._flowing):
             pipe.transport.abort()
 
     def hold(self) -> None:
-        """Pass nothing on, as a network that swallows packets."""
-        self._open.clear()
-
-    def release(self) -> None:
-        self._open.set()
+        """Pass nothing on over the connections there are, as a network that swallows packets."""
+        for flowing in self._flowing.values():
+            flowing.clear()
 
     async def close(self) -> None:
         self.down()
@@ -210,23 +212,26 @@ class Wire:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         there_reader, there_writer = await asyncio.open_connection(self._server.host, self._server.port)
-        self._pipes |= {writer, there_writer}
         for source, target in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(self._pass_on(source, target))
+            flowing = self._flowing[target] = asyncio.Event()
+            flowing.set()
+            task = asyncio.create_task(self._pass_on(source, target, flowing))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, flowing: asyncio.Event
+    ) -> None:
         try:
             while data := await source.read(65536):
-                await self._open.wait()
+                await flowing.wait()
                 target.write(data)
                 await target.drain()
         except OSError:
             pass
         finally:
             target.close()
-            self._pipes.discard(target)
+            del self._flowing[target]
 
 
 @asynccontextmanager
@@ -237,7 +242,3 @@ async def wire(url: str) -> AsyncIterator[Wire]:
         yield between
     finally:
         await between.close()
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

@@ -84,7 +84,7 @@ class Suite:
         wanted = {variable: kind for variable, kind in SERVERS.items() if not os.environ.get(variable)}
         missing = [kind for kind in wanted.values() if kind.binary() is None]
         if missing:
-            _install([kind.package for kind in missing])
+            _install(missing)
         for variable, kind in wanted.items():
             self._servers[variable] = server = kind()
             server.launch()
@@ -93,7 +93,10 @@ class Suite:
         began = time.monotonic()
         for server in self._servers.values():
             server.wait_until_ready()
-        _report("servers", began, ", ".join(server.name for server in self._servers.values()) or "all yours")
+        _report("servers", began, ", ".join(kind.name + self._whose(variable) for variable, kind in SERVERS.items()))
+
+    def _whose(self, variable: str) -> str:
+        return "" if variable in self._servers else f" of {variable}"
 
     def _check(self, name: str, tools: Path, command: tuple[str, ...]) -> bool:
         began = time.monotonic()
@@ -118,15 +121,18 @@ class Suite:
         return kept | servers | {"PYTHONPATH": str(ROOT)}
 
 
-def _install(packages: list[str]) -> None:
+def _install(missing: list[type[PrivateServer]]) -> None:
+    names = ", ".join(kind.name for kind in missing)
+    packages = [kind.package for kind in missing]
     if not debian.can_install():
-        raise ServerError(f"Install what is missing first; on Debian and Ubuntu: apt install {' '.join(packages)}.")
+        raise ServerError(f"Not installed: {names} (Debian and Ubuntu: apt install {' '.join(packages)}).")
     began = time.monotonic()
+    print(f"Installing {names} from the system's packages (once) ...", flush=True)
     try:
         debian.install(packages)
     except OSError as error:
-        raise ServerError(f"apt-get could not install {', '.join(packages)}:\n{error}") from error
-    _report("apt-get install", began, ", ".join(packages))
+        raise ServerError(f"apt-get could not install {' '.join(packages)}:\n{error}") from error
+    _report("apt-get", began)
 
 
 def _report(step: str, began: float, remark: str = "") -> None:

@@ -32,8 +32,8 @@ MAX_ANSWER_BYTES = 64 * 1024
 #: shorter than servers usually keep idle connections (5 s and up), so that a submit hardly ever meets one just closing
 KEEP_IDLE_S = 4.0
 MAX_UNKNOWN_WORDS = 100  #: told of; a hostile sender must not fill the log
-#: raised only while a connection is being made, so not a byte of the request has left
-_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+#: raised only until a connection is made, so not a byte of the request has left
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 _log = logging.getLogger(__name__)
 

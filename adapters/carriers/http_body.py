@@ -44,8 +44,10 @@ VARIABLES: Mapping[str, Callable[[Message], str | int | dict[str, str] | None]] 
 
 
 def check(template: object) -> None:
-    """Raises:
-    ValueError: a string of the template names a variable that does not exist.
+    """Make sure that a template can be filled.
+
+    Raises:
+        ValueError: a string of it names a variable that does not exist.
     """
     for name in sorted(_names(template) - VARIABLES.keys()):
         raise ValueError(f"there is no variable {name!r}; there are {', '.join(VARIABLES)}")

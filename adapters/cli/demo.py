@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
-import sys
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ from engine.message import Category, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
     from adapters.bootstrap import Service
     from config.settings import Settings
@@ -66,7 +69,7 @@ def demo(
     /,
     *,
     messages: Count = 3000,
-    picture: Annotated[Path | None, Parameter(help="Save the view as it was half-way after the death (SVG).")] = None,
+    picture: Annotated[Path | None, Parameter(help="On a terminal: save the view near the end (SVG).")] = None,
     config: Config = None,
 ) -> int:
     """Watch the engine work, with nothing installed: embedded, simulated carriers, one of them dying half-way.
@@ -100,7 +103,8 @@ async def _demo(settings: Settings, jobs: list[Job], picture: Path | None) -> in
         stop.set()
         await working
         showing.cancel()
-    console.print(view.summary(tally, scene.total, time.monotonic() - started), highlight=False)
+    told = view.summary(tally, scene.total, time.monotonic() - started)
+    console.print(told, highlight=False, soft_wrap=True)
     if tally.final < scene.total:
         console.print(f"{scene.total - tally.final:,} messages have no final receipt.", style="red")
     return 0 if tally.final >= scene.total else 1
@@ -121,13 +125,14 @@ async def _enqueue(running: Service, jobs: list[Job], scene: Scene) -> None:
 
 
 async def _show(console: Console, tally: Tally, running: Service, scene: Scene, picture: Path | None) -> None:
-    def now() -> Any:
+    def now() -> RenderableType:
         return view.screen(tally, running.health, scene.notes(list(running.channels)), scene.total, scene.news)
 
     if not console.is_terminal:
         while True:
             await asyncio.sleep(LINE_EVERY_S)
-            console.print(view.line(tally, scene.total) + (f" · {scene.dead} is dead" if scene.dead else ""))
+            told = view.line(tally, scene.total) + (f" · {scene.dead} is dead" if scene.dead else "")
+            console.print(told, highlight=False, soft_wrap=True)
     with Live(now(), console=console, refresh_per_second=1 / REFRESH_S, transient=False) as live:
         while True:
             live.update(now())
@@ -137,10 +142,12 @@ async def _show(console: Console, tally: Tally, running: Service, scene: Scene, 
             await asyncio.sleep(REFRESH_S)
 
 
-def _save(screen: Any, picture: Path) -> None:
-    recorder = Console(record=True, width=98, file=sys.stderr, quiet=False, force_terminal=True)
+def _save(screen: RenderableType, picture: Path) -> None:
+    recorder = Console(record=True, width=98, file=io.StringIO(), force_terminal=True)
     recorder.print(screen)
-    recorder.save_svg(str(picture), title="sms-engine demo")
+    svg = recorder.export_svg(title="sms-engine demo")
+    # Without rich's web fonts: a picture shall ask nobody for anything.
+    picture.write_text(re.sub(r"@font-face {.*?}\n", "", svg, flags=re.DOTALL), encoding="utf-8")
 
 
 def _made_up(count: int) -> list[Job]:

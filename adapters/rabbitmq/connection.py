@@ -28,6 +28,10 @@ CONNECT_S, CLOSE_S = 10.0, 5.0
 tolerate()
 
 
+class BrokerError(ConnectionError):
+    """The broker failed us; the cause is the library's error, or the one to be shown."""
+
+
 @contextlib.asynccontextmanager
 async def connected(url: str, name: str) -> AsyncIterator[AbstractConnection]:
     """A connection that the broker knows by that name, closed afterwards.
@@ -63,7 +67,12 @@ async def keep_connected(
                 with broker_errors():
                     await session(connection)
         except Exception as error:  # noqa: BLE001  (nobody would start us again)
-            await outage.wait(error.__cause__ or error)
+            await outage.wait(cause(error))
+
+
+def cause(error: Exception) -> BaseException:
+    """What an error is about; the causes of the library's own errors say nothing."""
+    return (isinstance(error, BrokerError) and error.__cause__) or error
 
 
 def closing(connection: AbstractConnection) -> asyncio.Future[Any]:
@@ -81,12 +90,12 @@ async def lost(endings: Iterable[asyncio.Future[Any]]) -> NoReturn:
     done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     for ending in done:
         ending.result()
-    raise ConnectionError("the connection to RabbitMQ ended")
+    raise BrokerError("the connection to RabbitMQ ended")
 
 
 @contextlib.contextmanager
 def broker_errors() -> Iterator[None]:
-    """Whatever the library raises when the broker fails us becomes a ConnectionError.
+    """Whatever the library raises when the broker fails us becomes a BrokerError, if it is no ConnectionError anyway.
 
     When a channel ends, the library also cancels what waits on it: that is no cancellation of ours.
     """
@@ -96,8 +105,8 @@ def broker_errors() -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise ConnectionError("the connection to RabbitMQ ended") from None
+        raise BrokerError("the connection to RabbitMQ ended") from None
     except ConnectionError:
         raise
     except CONNECTION_EXCEPTIONS as error:
-        raise ConnectionError(f"RabbitMQ failed: {type(error).__name__}") from error
+        raise BrokerError(f"RabbitMQ failed: {type(error).__name__}") from error

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, NoReturn
 
-from adapters.rabbitmq.connection import closing, keep_connected, lost, open_channel
+from adapters.rabbitmq.connection import BrokerError, closing, keep_connected, lost, open_channel
 from adapters.rabbitmq.subscription import Subscription
 from adapters.rabbitmq.topology import verify
 
@@ -98,7 +98,7 @@ class Consumer:
             # A queue whose leader just moved may know of no consumer for a moment.
             absences = 0 if self._stopped or await self._all_present() else absences + 1
             if absences > 1:
-                raise ConnectionError("RabbitMQ forgot a consumer")
+                raise BrokerError("RabbitMQ forgot a consumer")
 
     async def _all_present(self) -> bool:
         return all([await subscription.present() for subscription in self._subscriptions])

@@ -146,22 +146,23 @@ class RabbitJobQueue:
 
     async def _give_back(self) -> None:
         await self._consumer.stop()
-        untaken = {body for body in self._empty_lanes() if not body.taken}
-        await asyncio.gather(*(body.subscription.give_back(body.tag) for body in untaken))
+        for body in self._empty_lanes():
+            if not body.taken:
+                await body.subscription.give_back(body.tag)
 
     def _forget(self) -> None:
         self._empty_lanes()
 
-    def _empty_lanes(self) -> set[Body]:
-        """Take everything out that nobody took, and answer where it came from."""
-        bodies = set()
+    def _empty_lanes(self) -> list[Body]:
+        """Take everything out that nobody took, and answer where it came from, each once and in order."""
+        bodies: dict[Body, None] = {}
         for lane in self._lanes.values():
             while not lane.empty():
                 if delivery := lane.get_nowait():
-                    bodies.add(_origin(delivery)[0])
+                    bodies[_origin(delivery)[0]] = None
             if self._closing is not None:
                 lane.put_nowait(None)
-        return bodies
+        return list(bodies)
 
 
 def _origin(delivery: Delivery) -> tuple[Body, int]:

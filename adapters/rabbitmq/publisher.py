@@ -10,7 +10,7 @@ from uuid import uuid4
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
 from adapters.outage import NotPreparedError, Outage
-from adapters.rabbitmq.connection import broker_errors, closing, keep_connected, lost, open_channel
+from adapters.rabbitmq.connection import BrokerError, broker_errors, cause, closing, keep_connected, lost, open_channel
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractConnection
@@ -24,11 +24,11 @@ CONFIRM_S = 10.0
 AGAIN_AFTER_S = 0.1
 
 
-class UnconfirmedError(ConnectionError):
+class UnconfirmedError(BrokerError):
     """The broker did not confirm: the message may be in a queue or not."""
 
 
-class RefusedError(ConnectionError):
+class RefusedError(BrokerError):
     """The broker answered that the message is in no queue."""
 
 
@@ -64,7 +64,7 @@ class Publisher:
                 await self._attempt(exchange, routing_key, body, properties)
             except ConnectionError as error:
                 troubled = True
-                await self.outage.wait(error.__cause__ or error)
+                await self.outage.wait(cause(error))
             else:
                 break
         if troubled:  # others' success says nothing of a message that is refused

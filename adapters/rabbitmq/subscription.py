@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ACK_AFTER_S = 0.003  #: acknowledgements of this long are sent together
 ANSWER_S = 10.0
+REACH_S = 0.25
 
 
 class Subscription:
@@ -33,6 +35,7 @@ class Subscription:
         self._tag = uuid4().hex  # a fresh one each time: 4.3 does not take a consumer's name twice
         self._line = AckLine()
         self._acknowledging: asyncio.Task[None] | None = None
+        self._last_said = float("-inf")
 
     async def start(self, prefetch: int, receive: Receive) -> None:
         """Receive messages, at most so many unsettled at a time."""
@@ -63,12 +66,15 @@ class Subscription:
         """Have the broker hand a message to somebody else at once."""
         with contextlib.suppress(ConnectionError), broker_errors():
             await self._channel.basic_nack(tag, requeue=True)
+            self._last_said = time.monotonic()
             self._line.skip(tag)  # not before: the mark would run over it and acknowledge it
 
     async def settled(self) -> None:
-        """Wait until every acknowledgement so far is on its way."""
+        """Wait until every acknowledgement so far has reached the queue, as far as that can be known."""
         while self._acknowledging is not None:
             await asyncio.wait([self._acknowledging])
+        # The broker's channel hands a quorum queue 32 at a time, and forgets the others when it ends before that.
+        await asyncio.sleep(self._last_said + REACH_S - time.monotonic())
 
     async def _acknowledge(self) -> None:
         await asyncio.sleep(ACK_AFTER_S)
@@ -79,6 +85,7 @@ class Subscription:
                     for tag, all_below in due:
                         await self._channel.basic_ack(tag, multiple=all_below, wait=tag == due[-1][0])
         finally:
+            self._last_said = time.monotonic()
             self._acknowledging = None
 
     def _cancelled(self, _: Basic.Cancel) -> None:

@@ -61,6 +61,7 @@ class Connection:
         )
         self._calls = Coalescer(self._answer, max_batch=MAX_BATCH, max_batches=MAX_BATCHES)
         self._probe: asyncio.Task[None] | None = None
+        self._waiting = 0
         self._closing = False
 
     async def open(self) -> None:
@@ -72,7 +73,7 @@ class Connection:
         self._closing = True
         if self._probe is not None:
             self._probe.cancel()
-            await asyncio.wait([self._probe])
+            await asyncio.gather(self._probe, return_exceptions=True)
         await self._calls.idle()
         await self._client.aclose()
 
@@ -103,7 +104,7 @@ class Connection:
                 elif not isinstance(value, NoScriptError):
                     answers[i] = value if isinstance(value, Exception) else Reply(value, asked_at)
             if passing is None:
-                self.outage.over()
+                self._answered()
             else:
                 await self._client.connection_pool.disconnect(inuse_connections=False)  # it may be a demoted master
                 await self._wait(passing)
@@ -122,16 +123,25 @@ class Connection:
     async def _wait(self, error: Exception) -> None:
         if self._closing:
             raise ConnectionError("Redis was away when it was to be closed")
-        await self.outage.wait(error)
+        self._waiting += 1
+        try:
+            await self.outage.wait(error)
+        finally:
+            self._waiting -= 1
+
+    def _answered(self) -> None:
+        # A Redis that takes no writes still answers reads and pings: not over as long as anything waits.
+        if not self._waiting:
+            self.outage.over()
 
     async def _watch(self) -> None:
         while True:
             try:
                 await self._client.ping()
             except (RedisError, OSError) as error:
-                await self.outage.wait(error)
+                await self._wait(error)
             else:
-                self.outage.over()
+                self._answered()
                 await asyncio.sleep(PROBE_S)
 
 

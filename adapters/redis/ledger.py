@@ -1,7 +1,7 @@
 """Who holds a job, what became of it, and what its number was charged: each act is one script.
 
-All of a number lives in one slot, by the hash tag `{NUMBER}`: `…:j:JOB` is a job's record (token, fence, lease_until,
-attempts, rank, taken, receipt), `…:l:SCOPE` the log of one charge.
+All of a number lives in one slot, by the hash tag `{NUMBER}`: `…:j:JOB` is a job's record (`record.lua`), `…:l:SCOPE`
+the log of one charge (`windows.lua`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from adapters.redis.scripts import Call, digest, load
+from adapters.redis.scripts import digest, load
 from adapters.redis.wide_counts import EPOCH, WideCounts, windows_text
 from adapters.wire import decode_receipt, encode_receipt
 from engine.ports import Abandoned, Busy, Done, Granted, Limited
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from engine.ports import Claim, Verdict
     from engine.receipts import Receipt
 
-FINAL_LIFE_MS = 24 * 3600 * 1000  #: a repeat of the job comes within a day, or is told from the message store
-LIFE_MS = 96 * 3600 * 1000  #: a delivery receipt may come 72 h late
-
-BEGIN = load("clock", "windows", "begin")
-FINISH = load("merge", "finish")
-RELEASE = load("release")
-ADVANCE = load("clock", "merge", "advance")
+BEGIN = load("clock", "record", "windows", "begin")
+FINISH = load("record", "merge", "finish")
+RELEASE = load("record", "release")
+ADVANCE = load("clock", "record", "merge", "advance")
+FIND = load("record", "find")
 
 
 class RedisLedger:
@@ -46,7 +44,7 @@ class RedisLedger:
         token, own = token_hex(8), _own(claim.charges)
         windows = [windows_text(charge.rule.windows) for charge in own]
         visibility_ms = round(claim.visibility_s * 1000)
-        call = BEGIN(self._keys(claim), (str(claim.job), token, visibility_ms, LIFE_MS, *windows))
+        call = BEGIN(self._keys(claim), (str(claim.job), token, visibility_ms, *windows))
         reply = await self._redis.ask(call)
         match reply.value:
             case [b"GRANTED", fence, attempts, left_ms]:
@@ -78,7 +76,7 @@ class RedisLedger:
     async def release(self, grant: Granted, attempts: int) -> None:
         """End the lease of a job that no carrier took."""
         claim = grant.claim
-        args = (str(claim.job), grant.token, attempts, LIFE_MS)
+        args = (str(claim.job), grant.token, attempts)
         if (await self._redis.ask(RELEASE(self._keys(claim), args))).value:
             await self._wide.refund(claim)
 
@@ -92,7 +90,7 @@ class RedisLedger:
 
     async def find(self, recipient: str, job: UUID) -> Receipt | None:
         """The receipt that stands."""
-        found = (await self._redis.ask(Call(("HGET", self._record(recipient, job), "receipt")))).value
+        found = (await self._redis.ask(FIND([self._record(recipient, job)], []))).value
         return decode_receipt(found) if found is not None else None
 
     async def _charge_wide(self, grant: Granted) -> Granted | Limited:
@@ -113,6 +111,6 @@ def _own(charges: Iterable[Charge]) -> list[Charge]:
     return [charge for charge in charges if charge.per_recipient]
 
 
-def _facts(receipt: Receipt, encoded: bytes) -> tuple[int, int, bytes, int]:
-    """What the scripts merge by, as they read it."""
-    return receipt.rank, int(receipt.taken), encoded, FINAL_LIFE_MS if receipt.final else LIFE_MS
+def _facts(receipt: Receipt, encoded: bytes) -> tuple[int, int, int, bytes]:
+    """A receipt as `merge.lua` takes it."""
+    return receipt.rank, int(receipt.taken), int(receipt.final), encoded

@@ -1,9 +1,5 @@
--- engine/receipts.merge: a receipt replaces the one on record only by a higher rank.
--- Answers the receipt that stands, and '1' if a carrier took the message or may have.
-local function merge(record, rank, taken, receipt, life_ms)
-  local standing = redis.call('HMGET', record, 'rank', 'taken', 'receipt')
-  if standing[1] and tonumber(standing[1]) >= tonumber(rank) then return standing[3], standing[2] end
-  redis.call('HSET', record, 'rank', rank, 'taken', taken, 'receipt', receipt)
-  redis.call('PEXPIRE', record, life_ms)
-  return receipt, taken
+-- engine/receipts.merge: a receipt, told as rank, taken, final ('1' or '0') and JSON, replaces only one of a lower rank.
+local function merge(record, rank, taken, final, receipt)
+  if record.rank and record.rank >= tonumber(rank) then return end
+  record.rank, record.taken, record.final, record.receipt = tonumber(rank), taken == '1', final == '1', receipt
 end

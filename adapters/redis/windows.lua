@@ -1,26 +1,21 @@
 -- engine/limits.retry_at over a log: a sorted set of the accepted jobs, scored with their times in microseconds.
 -- Windows come as text, LIMIT/SECONDS with blanks between.
 
--- A clock that stepped back is held at the log's newest entry, so that no span ever gets more than its limit.
-local function held(log)
+-- The time at which the job would be charged, and when it would fit, which is 0 if it fits at that time.
+-- A clock that stepped back is held at the log's newest entry, so that no span ever gets more than its limit; an
+-- entry of the job's own does not count against it.
+local function fit(log, job, windows)
   local newest = redis.call('ZREVRANGE', log, 0, 0, 'WITHSCORES')[2]
-  return math.max(now, tonumber(newest or 0))
-end
-
--- When the job fits every window of the log, or 0 if it fits at `at`; an entry of its own does not count.
-local function free_at(log, job, windows, at)
+  if not newest then return now, 0 end
+  local at, free_at = math.max(now, newest), 0
   local own = redis.call('ZREVRANK', log, job)
-  local latest = 0
   for limit, seconds in string.gmatch(windows, '(%d+)/(%d+)') do
     local nth = limit - 1
     if own and own <= nth then nth = nth + 1 end
     local entry = redis.call('ZREVRANGE', log, nth, nth, 'WITHSCORES')[2]
-    if entry then
-      local free = entry + seconds * 1000000
-      if free > at then latest = math.max(latest, free) end
-    end
+    if entry and entry + seconds * 1000000 > at then free_at = math.max(free_at, entry + seconds * 1000000) end
   end
-  return latest
+  return at, free_at
 end
 
 -- Log the job at `at`; forget what has left the longest window.

@@ -41,6 +41,8 @@ def configure(stream: TextIO, level: str = "info", *, pretty: bool | None = None
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for library in ("aio_pika", "aiormq"):  # they tell of every try to connect; `ServerAway` tells of an outage once
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -41,7 +41,11 @@ async def receipts(request: pytest.FixtureRequest) -> AsyncIterator[Receipts]:
         publisher.subscribe(feed.put)
         yield Receipts(publisher, feed)
     else:
-        async with installation(request.getfixturevalue("amqp_url")) as here, here.publisher() as channel, here.feed() as f:
+        async with (
+            installation(request.getfixturevalue("amqp_url")) as here,
+            here.publisher() as channel,
+            here.feed() as f,
+        ):
             yield Receipts(RabbitReceiptPublisher(channel, here.prefix), f)
 
 

@@ -90,3 +90,8 @@ async def test_with_a_token_a_channels_webhook_wants_it(query: str, status: int)
     async with serving(webhook_token=SECRET) as api:
         assert (await api.ask("POST", f"/v1/receipts/alpha{query}", data='["a"]'))[0] == status
         assert api.carrier.taken == (["a"] if status == 200 else [])
+
+
+def test_a_token_of_broken_bytes_is_merely_wrong() -> None:
+    assert not access.same("Bearer \udcff", f"Bearer {SECRET}")
+    assert access.same(f"Bearer {SECRET}", f"Bearer {SECRET}")

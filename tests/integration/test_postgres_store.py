@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import AsyncExitStack
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,7 @@ async def test_a_message_has_one_row_with_all_the_contract_names(
 
 
 async def test_each_receipt_has_one_row_whatever_is_repeated(
-    store: PostgresMessageStore, connection: asyncpg.Connection
+    store: PostgresMessageStore, connection: asyncpg.Connection, listener: Listener
 ) -> None:
     first = receipt()
     last = replace(first, state=State.DELIVERED, final=True, at=first.at + timedelta(seconds=9))
@@ -116,6 +117,7 @@ async def test_each_receipt_has_one_row_whatever_is_repeated(
     assert rows.keys() == {first.id, last.id}
     assert decode_receipts(f"[{rows[last.id]['raw']}]".encode()) == [last]
     assert (rows[last.id]["state"], rows[last.id]["final"], rows[last.id]["at"]) == ("delivered", True, last.at)
+    assert listener.heard == []
 
 
 async def test_a_message_that_is_not_final_has_no_final_time(
@@ -194,23 +196,18 @@ async def test_a_submission_time_that_arrives_late_is_kept(
 
 
 async def test_recorders_that_store_the_same_jobs_at_once_agree_and_never_deadlock(
-    database: str, clock: ClockAt, connection: asyncpg.Connection
+    database: str, clock: ClockAt, connection: asyncpg.Connection, listener: Listener
 ) -> None:
-    listener = Listener()
-    submitted = [receipt(submitted_at=now()) for _ in range(300)]
-    everything = submitted + [replace(r, state=State.DELIVERED, final=True) for r in submitted]
-
-    async def record(seed: int) -> None:
-        async with PostgresMessageStore(database, clock, listener) as store:
-            mixed = everything[:]
-            for _ in range(4):
-                random.Random(seed).shuffle(mixed)
-                await store.merge(mixed)
-
-    await asyncio.gather(*(record(seed) for seed in range(3)))
-    states = await connection.fetch("select state from messages where job = any($1)", [r.job for r in submitted])
-    assert [row["state"] for row in states] == ["delivered"] * 300
-    assert listener.of(ServerAway) == []  # a deadlock would show as one
+    async with AsyncExitStack() as opened:
+        stores = [await opened.enter_async_context(PostgresMessageStore(database, clock, listener)) for _ in range(3)]
+        for _ in range(5):
+            submitted = [receipt(submitted_at=now()) for _ in range(300)]
+            everything = submitted + [replace(r, state=State.DELIVERED, final=True) for r in submitted]
+            await asyncio.gather(*(store.merge(random.sample(everything, 600)) for store in stores))
+            jobs = [r.job for r in submitted]
+            states = await connection.fetch("select state from messages where job = any($1)", jobs)
+            assert [row["state"] for row in states] == ["delivered"] * 300
+    assert listener.heard == []  # a deadlock would show as an outage
 
 
 async def test_receipts_the_database_refuses_do_not_hinder_their_neighbours(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from adapters.redis.ledger import BEGIN, LIFE_MS, RELEASE, RedisLedger
+from adapters.redis.ledger import BEGIN, RELEASE, RedisLedger
 from engine.ports import Abandoned, Busy, Claim, Granted, Limited
 from engine.receipts import State
 from tests.redis_setup import (
@@ -125,11 +125,11 @@ class Echoes:
     log: str
 
     async def begin(self, token: str, windows: str = "1/60", job: str = "job") -> list[bytes | int]:
-        call = BEGIN([f"{self.record}:{job}", self.log], [job, token, 30_000, LIFE_MS, windows])
+        call = BEGIN([f"{self.record}:{job}", self.log], [job, token, 30_000, windows])
         return (await self.connection.ask(call)).value
 
     async def release(self, token: str) -> None:
-        await self.connection.ask(RELEASE([f"{self.record}:job", self.log], ["job", token, 1, LIFE_MS]))
+        await self.connection.ask(RELEASE([f"{self.record}:job", self.log], ["job", token, 1]))
 
 
 @pytest.fixture
@@ -187,6 +187,16 @@ async def test_an_echo_of_a_release_does_not_end_the_next_grant(echoes: Echoes) 
     await echoes.release("a")
     assert await echoes.begin("c") == [b"BUSY", 30_000]
     assert (await echoes.begin("d", job="other"))[0] == b"LIMITED"
+
+
+async def test_a_log_keeps_no_more_than_its_longest_window_holds(
+    echoes: Echoes, clock: OwnClock, redis_url: str
+) -> None:
+    for nth in range(20):
+        assert (await echoes.begin("a", "1/60 2/120", job=f"job {nth}"))[0] == b"GRANTED"
+        clock.elapse(60)
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.zcard(echoes.log) == 2
 
 
 async def test_charges_are_kept_to_the_microsecond(echoes: Echoes, clock: OwnClock, redis_url: str) -> None:

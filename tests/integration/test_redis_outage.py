@@ -123,17 +123,23 @@ async def test_closing_fails_what_an_absent_redis_was_asked() -> None:
     server.close()
 
 
-async def test_a_redis_that_takes_no_writes_is_waited_for(server: PrivateRedis) -> None:
+@pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])
+async def test_a_redis_that_takes_no_writes_is_waited_for_and_told_of_once(
+    server: PrivateRedis, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.redis.connection.PROBE_S", 0.01)
     heard = Heard()
     async with Connection(server.url, SystemClock(), heard) as connection, Redis.from_url(server.url) as admin:
-        ledger = RedisLedger(connection)
-        for setting, refusing, taking in [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")]:
-            heard.clear()
-            await admin.config_set(setting, refusing)
-            asked = asyncio.create_task(ledger.begin(claim()))
-            await away(heard)
-            await admin.config_set(setting, taking)
-            assert isinstance(await asked, Granted)
+        await admin.config_set(setting, "1")
+        asked = asyncio.create_task(RedisLedger(connection).begin(claim()))
+        await away(heard)
+        await admin.config_resetstat()
+        while (await admin.info("commandstats")).get("cmdstat_ping", {"calls": 0})["calls"] < 5:
+            await asyncio.sleep(0.01)
+        assert connection.outage.away
+        await admin.config_set(setting, "0")
+        assert isinstance(await asked, Granted)
+        assert told(heard) == [ServerAway, ServerBack]
 
 
 async def test_a_redis_that_hangs_acts_once(server: PrivateRedis) -> None:

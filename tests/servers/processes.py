@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+# A process makes itself known to the watchdog, which it finds as its input, before it becomes what it shall be: were
+# that left to its starter, a starter killed in between would leave it behind.
+REGISTER_AND_BECOME = 'echo group $$ >&0; exec "$@" </dev/null'
 
 
 class OwnProcess:
@@ -37,13 +40,12 @@ class OwnProcess:
         user: str | None = None,
     ) -> None:
         """Start it, its output added to a file or else left to ours."""
-        watchdog = _watchdog()
         with contextlib.ExitStack() as files:
             out = files.enter_context(output.open("ab")) if output else None
             self._child = subprocess.Popen(
-                command,
+                ["/bin/sh", "-c", REGISTER_AND_BECOME, "sh", *command],
                 env=env,
-                stdin=subprocess.DEVNULL,
+                stdin=_watchdog().commands,
                 stdout=out,
                 stderr=subprocess.STDOUT if out else None,
                 user=user,
@@ -52,7 +54,6 @@ class OwnProcess:
                 process_group=0,
             )
         self.pid = self._child.pid
-        watchdog.tell("group", self.pid)
 
     @property
     def running(self) -> bool:
@@ -131,15 +132,13 @@ class _Watchdog:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            text=True,
         )
-        self._lock = threading.Lock()
+
+        assert self._process.stdin
+        self.commands = self._process.stdin
 
     def tell(self, command: str, value: object) -> None:
-        assert self._process.stdin
-        with self._lock:
-            self._process.stdin.write(f"{command} {value}\n")
-            self._process.stdin.flush()
+        os.write(self.commands.fileno(), f"{command} {value}\n".encode())  # one write, so lines do not mix
 
 
 @cache

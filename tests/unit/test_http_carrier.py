@@ -78,8 +78,9 @@ async def test_a_refused_connection_is_a_fault() -> None:
             assert isinstance(await channel.submit(message()), ChannelFault)
 
 
-async def test_a_name_that_does_not_resolve_is_a_fault() -> None:
-    async with channel_to("http://no-such-carrier.invalid/") as channel:
+@pytest.mark.parametrize("url", ["http://no-such-carrier.invalid/", "http://:80/", "http://127.0.0.1:99999/"])
+async def test_an_address_that_leads_nowhere_is_a_fault(url: str) -> None:
+    async with channel_to(url) as channel:
         assert isinstance(await channel.submit(message()), ChannelFault)
 
 
