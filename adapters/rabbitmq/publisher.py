@@ -33,7 +33,7 @@ class RefusedError(BrokerError):
 
 
 class Publisher:
-    """A connection for publishing alone: a broker short of memory stops reading it, and no acknowledgement must wait."""
+    """A connection for publishing alone: a broker short of memory stops reading it; acknowledgements must not wait."""
 
     def __init__(self, url: str, prefix: str, clock: Clock, telemetry: Telemetry) -> None:
         self.outage = Outage("rabbitmq publish", clock, telemetry)

@@ -73,9 +73,13 @@ async def test_a_full_queue_is_an_error_for_the_producer(here: Installation) -> 
     await here.channel.queue_declare(full, durable=True, arguments=limited)
     try:
         async with here.publisher() as publisher:
-            with pytest.raises(RefusedError, match="takes no more"):
+
+            async def fill() -> None:
                 for _ in range(10):  # a quorum queue refuses only once it has gone over its length
                     await publisher.publish_within(SOON_S, "", full, b"{}", headers.of_jobs(Slip()))
+
+            with pytest.raises(RefusedError, match="takes no more"):
+                await fill()
     finally:
         await here.channel.queue_delete(full)
 

@@ -121,7 +121,7 @@ async def test_a_queue_keeps_a_message_until_the_next_one_has_it(here: Installat
     name = f"{here.prefix}.{queue}"
     async with connected(here.url, "somebody else") as connection:
         channel = await open_channel(connection)
-        with pytest.raises(ChannelPreconditionFailed, match="x-dead-letter-strategy.*at-least-once"):
+        with pytest.raises(ChannelPreconditionFailed, match=r"x-dead-letter-strategy.*at-least-once"):
             await channel.queue_declare(
                 name, durable=True, arguments=other | {"x-dead-letter-strategy": "at-most-once"}
             )

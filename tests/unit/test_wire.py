@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -70,6 +71,14 @@ def decode(body: bytes, **about: Any) -> list[Job]:
     return wire.decode_jobs(body, OTP, received_at=NOW, **about)
 
 
+def read_or_reason(read: Callable[[], list[Any]]) -> bool:
+    """Whether bytes were read as a list, or refused with a reason; any other error is the caller's."""
+    try:
+        return isinstance(read(), list)
+    except BadBodyError as error:
+        return bool(str(error))
+
+
 def body(**fields: Any) -> bytes:
     return json.dumps({"id": ID, "to": "+8613800000000", **fields}).encode()
 
@@ -113,10 +122,7 @@ def test_whatever_bytes_come_they_are_jobs_or_a_bad_body(hostile: bytes) -> None
         lambda: wire.decode_each(hostile, OTP, received_at=NOW),
         lambda: wire.decode_receipts(hostile),
     ):
-        try:
-            assert isinstance(read(), list)  # type: ignore[no-untyped-call]
-        except BadBodyError as error:
-            assert str(error)
+        assert read_or_reason(read)
 
 
 json_values = st.recursive(
@@ -144,10 +150,7 @@ field_names = st.sampled_from(
 
 @given(st.dictionaries(field_names, json_values))
 def test_whatever_stands_in_the_fields_it_is_a_job_or_a_bad_body(fields: dict[str, Any]) -> None:
-    try:
-        decode(json.dumps({"id": ID, "to": "1", **fields}).encode())
-    except BadBodyError as error:
-        assert str(error)
+    assert read_or_reason(lambda: decode(json.dumps({"id": ID, "to": "1", **fields}).encode()))
 
 
 def test_one_object_is_one_job() -> None:
