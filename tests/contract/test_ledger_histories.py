@@ -159,7 +159,7 @@ class History:
             yield Claim(uuid4(), recipient, charges, VISIBILITY_S)
 
 
-@settings(shared_server, max_examples=1200)
+@settings(shared_server, max_examples=2000)
 @given(rules=own_rules, history=st.lists(forward_and_back, min_size=15, max_size=40))
 async def test_all_agree_on_every_admission_and_retry_time(
     servers: Servers, rules: list[Rule], history: list[tuple[str, int, bool]]
@@ -169,7 +169,7 @@ async def test_all_agree_on_every_admission_and_retry_time(
         await told.take(act, number, twice)
 
 
-@settings(shared_server, max_examples=400)
+@settings(shared_server, max_examples=500)
 @given(
     own=own_rules,
     wide=wide_rules,
