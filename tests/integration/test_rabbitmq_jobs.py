@@ -48,7 +48,7 @@ NO_JOBS = {
     "no recipient": (b'{"id": "7c0d9a86-5c5e-4c4e-9a5c-3f4b0c7f6a10"}', "to"),
     "an empty array": (b"[]", "0 jobs"),
     "501 jobs": (body(501)[0], "501 jobs"),
-    "more than 1 MiB": (body(1)[0].ljust(wire.MAX_BODY_BYTES + 1), "bytes"),
+    "more than 1 MiB": (body(1)[0].ljust(1024 * 1024 + 1), "bytes"),
 }
 
 

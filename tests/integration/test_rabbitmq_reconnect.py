@@ -15,8 +15,9 @@ from adapters.rabbitmq.intake import RabbitJobIntake
 from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import UnconfirmedError
 from adapters.rabbitmq.receipts import RabbitReceiptPublisher
-from adapters.rabbitmq.subscription import Subscription
+from adapters.rabbitmq.subscription import ACK_AFTER_S, Subscription
 from adapters.rabbitmq.topology import declare
+from adapters.wire import encode_jobs
 from engine.events import ServerAway, ServerBack
 from engine.message import Category
 from engine.ports import Delivery
@@ -230,3 +231,22 @@ async def test_a_stopped_consumer_is_not_built_again(here: Installation) -> None
     assert not [event for event in here.heard if isinstance(event, ServerAway)]
     await consumer.close()
     assert await here.count(here.names.record) == 0
+
+
+@pytest.mark.parametrize("way", ["defer", "bury", "put aside"])
+async def test_what_leaves_a_queue_stays_in_it_until_the_broker_has_it_elsewhere(
+    here: Installation, between: Wire, way: str
+) -> None:
+    between.down()
+    async with here.job_queue(publisher_url=between.url) as queue:
+        if way == "put aside":
+            await here.publish(b"no job")
+            leaving = asyncio.create_task(asyncio.sleep(0))
+        else:
+            await here.publish(encode_jobs([job()]))
+            delivery = await take(queue)
+            leaving = asyncio.create_task(queue.defer(delivery, 5) if way == "defer" else queue.bury(delivery, "why"))
+        await here.heard.first(ServerAway, server="rabbitmq publish")
+        await asyncio.sleep(10 * ACK_AFTER_S)
+        leaving.cancel()
+    await here.counted(here.names.of_category(OTP), 1)
