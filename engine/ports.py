@@ -1,6 +1,6 @@
 """What the engine needs of the world, each in as few words as it can be said.
 
-Adapters do not inherit from these; mypy checks them where `adapters/bootstrap.py` puts the parts together, and one
+Adapters do not inherit from these; mypy checks them where `adapters/bootstrap` puts the parts together, and one
 conformance suite per port runs over the memory adapter and the real server alike (`tests/contract`).
 
 A server that is away is not the engine's concern: adapters wait for it with back-off and report through
