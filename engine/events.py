@@ -98,6 +98,13 @@ class ServerAway:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryLost:
+    """A server came back without (all of) what it knew; it is read again from the message store."""
+
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerBack:
     """It answers again."""
 
@@ -115,5 +122,6 @@ Event = (
     | Recorded
     | DeadLettered
     | ServerAway
+    | MemoryLost
     | ServerBack
 )

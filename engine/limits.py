@@ -76,17 +76,24 @@ def parse_window(text: str) -> Window:
 def charges(rules: Iterable[Rule], message: Message) -> tuple[Charge, ...]:
     """All counts a message is charged to, those of its number first."""
     job = message.job
+    return charges_to(rules, message.category, message.recipient.number, job.account, job.signature, job.template)
+
+
+def charges_to(
+    rules: Iterable[Rule], category: Category, to: str, account: str, signature: str | None, template: str | None
+) -> tuple[Charge, ...]:
+    """All counts that such a message is charged to, those of its number first."""
     values = {
-        "account": job.account,
-        "to": message.recipient.number,
-        "signature": job.signature or "",
-        "template": job.template or "",
-        "category": message.category.value,
+        "account": account,
+        "to": to,
+        "signature": signature or "",
+        "template": template or "",
+        "category": category.value,
     }
     found = [
         Charge(rule, "\x1f".join((rule.name, *(values[field] for field in rule.key))))
         for rule in rules
-        if rule.categories is None or message.category in rule.categories
+        if rule.categories is None or category in rule.categories
     ]
     return tuple(sorted(found, key=lambda charge: not charge.per_recipient))
 

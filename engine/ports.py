@@ -249,6 +249,14 @@ class MessageStore(Protocol):
         """The receipt that stands for a job."""
         ...
 
+    async def history(self, recipients: Sequence[str], since: datetime) -> Sequence[Receipt]:
+        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
+        ...
+
+    async def any_before(self, at: datetime) -> bool:
+        """Whether it knows of any job enqueued before."""
+        ...
+
 
 class NumberReader(Protocol):
     """The world's numbering plans."""

@@ -18,13 +18,15 @@ from uuid import UUID, uuid4
 from redis.asyncio import Redis
 
 from adapters.clock import SystemClock
-from adapters.redis.connection import Connection, Reply
+from adapters.redis.connection import NEVER_US, Connection, Reply
 from adapters.redis.scripts import Call, Script
 from engine.events import Event
 from engine.limits import Charge, Rule, Window, parse_window
 from engine.message import Category
 from engine.ports import Claim, Clock, Telemetry
 from engine.receipts import Receipt, State
+from tests.servers import PrivateRedis
+from tests.servers.processes import OwnProcess
 
 NUMBER = "+8613800000000"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,6 +73,9 @@ class OwnTimeConnection(Connection):
         self._own_time = clock
         self.twice = False  #: whether every call is sent twice, as after a lost answer
 
+    def latest_us(self) -> int:
+        return NEVER_US
+
     async def ask(self, call: Call) -> Reply:
         if call.script is not None and READS_CLOCK in call.script.text:
             script = own_time(call.script)
@@ -79,6 +84,16 @@ class OwnTimeConnection(Connection):
         if self.twice:
             await super().ask(call)
         return await super().ask(call)
+
+
+class LastingRedis(PrivateRedis):
+    """Redis that has each write on disk before it answers."""
+
+    def _spawn(self, binary: object) -> OwnProcess:
+        options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder.path, "save": ""}
+        options |= {"appendonly": "yes", "appendfsync": "always"}
+        flags = [part for option, value in options.items() for part in (f"--{option}", str(value))]
+        return OwnProcess([str(binary), *flags], output=self.log)
 
 
 @cache

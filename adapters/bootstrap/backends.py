@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.memory.correlator import MemoryCorrelator
@@ -13,6 +14,7 @@ from adapters.memory.message_store import MemoryMessageStore
 from adapters.memory.rate_cap import MemoryRateCap
 from adapters.memory.receipts import MemoryReceiptFeed, MemoryReceiptPublisher
 from adapters.postgres.store import PostgresMessageStore
+from adapters.rabbitmq.backlog import recorded
 from adapters.rabbitmq.intake import RabbitJobIntake
 from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import Publisher
@@ -22,7 +24,10 @@ from adapters.redis.connection import Connection
 from adapters.redis.correlator import RedisCorrelator
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.rate_cap import RedisRateCap
+from adapters.redis.recall import Recall
+from config import policy
 from config.load import ConfigError, variable
+from config.settings import LEASE_MARGIN_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -96,23 +101,34 @@ async def on_servers(
     amqp_url, redis_url, postgres_url = urls(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(PostgresMessageStore(postgres_url, clock, telemetry))
-        redis = await stack.enter_async_context(Connection(redis_url, clock, telemetry))
+        redis = await stack.enter_async_context(Connection(redis_url, clock, telemetry, settings.prefix))
         publisher = Publisher(amqp_url, settings.prefix, clock, telemetry)
         feed = RabbitReceiptFeed(amqp_url, settings.prefix, publisher, clock, telemetry)
         queue = RabbitJobQueue(amqp_url, settings.prefix, prefetch, publisher, clock, telemetry)
         for part in (publisher, feed, queue) if record else (publisher, queue):
             await part.open()
             stack.push_async_callback(part.close)
+        recall = Recall(
+            redis,
+            settings.prefix,
+            store,
+            policy.rules(settings),
+            clock,
+            telemetry,
+            pause_s=max(channel.timeout_s for channel in settings.channels) + LEASE_MARGIN_S,
+            caught_up=partial(recorded, amqp_url, settings.prefix),
+        )
+        outages = [*(part.outage for part in (queue, publisher, feed, redis, store)), redis.clock_outage]
         yield Backends(
             queue=queue,
             intake=RabbitJobIntake(publisher, settings.prefix),
-            ledger=RedisLedger(redis, settings.prefix),
+            ledger=RedisLedger(redis, settings.prefix, recall),
             correlator=RedisCorrelator(redis, settings.prefix),
             rate_cap=RedisRateCap(redis, settings.prefix),
             publisher=RabbitReceiptPublisher(publisher, settings.prefix),
             feed=feed,
             store=store,
-            outages={part.outage.server: part.outage for part in (queue, publisher, feed, redis, store)},
+            outages={outage.server: outage for outage in outages},
             keep_partitions=store.keep_partitions,
         )
 

@@ -8,6 +8,7 @@ from engine.receipts import merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from engine.receipts import Receipt
@@ -30,3 +31,16 @@ class MemoryMessageStore:
     async def latest(self, job: UUID) -> Receipt | None:
         """The receipt that stands for a job."""
         return self._standing.get(job)
+
+    async def history(self, recipients: Sequence[str], since: datetime) -> Sequence[Receipt]:
+        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
+        wanted = set(recipients)
+        return [
+            receipt
+            for receipt in self._standing.values()
+            if receipt.to in wanted and max(receipt.enqueued_at, receipt.submitted_at or receipt.enqueued_at) >= since
+        ]
+
+    async def any_before(self, at: datetime) -> bool:
+        """Whether it knows of any job enqueued before."""
+        return any(receipt.enqueued_at < at for receipt in self._standing.values())

@@ -16,7 +16,7 @@ from engine.events import DeadLettered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
     from uuid import UUID
 
     from adapters.outage import Outage
@@ -75,6 +75,15 @@ class PostgresMessageStore:
         """The receipt that stands for a job."""
         raw = await self._database.ask(lambda connection: connection.fetchval(_SQL["latest_receipt"], job))
         return None if raw is None else _decode(raw)
+
+    async def history(self, recipients: Sequence[str], since: datetime) -> list[Receipt]:
+        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
+        found = await self._database.ask(lambda connection: connection.fetch(_SQL["history"], recipients, since))
+        return [_decode(row["raw"]) for row in found]
+
+    async def any_before(self, at: datetime) -> bool:
+        """Whether it knows of any job enqueued before."""
+        return bool(await self._database.ask(lambda connection: connection.fetchval(_SQL["any_before"], at)))
 
     async def recent(self, limit: int) -> list[Receipt]:
         """The latest receipts of all jobs, newest first."""

@@ -1,6 +1,10 @@
 -- Lease a job and charge every log of its number, or do neither.
--- KEYS: the job's record, then one log per charge.  ARGV: job, token, visibility in ms, then the windows of each log.
+-- KEYS: the job's record, the epoch, the number's mark of restoration, then one log per charge.
+-- ARGV: job, token, visibility in ms, the epoch as the asker knows it, 1 if the number must have been restored in it, the
+-- latest time in microseconds that can be right, then the windows of each log.
 local job, token = ARGV[1], ARGV[2]
+if redis.call('GET', KEYS[2]) ~= ARGV[4] then return {'EPOCH'} end
+if now > tonumber(ARGV[6]) then return {'LATE'} end
 local record = read(KEYS[1])
 
 if record.lease_until and record.lease_until > now then
@@ -16,20 +20,22 @@ if record.token == token then
   -- The answer got lost and the lease ran out meanwhile: surely nothing was submitted, so begin afresh.
   record.lease_until = nil
   write(KEYS[1], record)
-  for i = 2, #KEYS do redis.call('ZREM', KEYS[i], job) end
+  for i = 4, #KEYS do redis.call('ZREM', KEYS[i], job) end
 elseif record.lease_until then
   return {'ABANDONED', record.attempts}
 end
 
+if ARGV[5] == '1' and redis.call('GET', KEYS[3]) ~= ARGV[4] then return {'COLD'} end
+
 local at, refused, retry_at = {}, 0, 0
-for i = 2, #KEYS do
+for i = 4, #KEYS do
   local free_at
-  at[i], free_at = fit(KEYS[i], job, ARGV[i + 2])
-  if free_at > retry_at then refused, retry_at = i - 1, free_at end
+  at[i], free_at = fit(KEYS[i], job, ARGV[i + 3])
+  if free_at > retry_at then refused, retry_at = i - 3, free_at end
 end
 if refused > 0 then return {'LIMITED', refused, retry_at} end
 
-for i = 2, #KEYS do charge(KEYS[i], job, ARGV[i + 2], at[i]) end
+for i = 4, #KEYS do charge(KEYS[i], job, ARGV[i + 3], at[i]) end
 record.token, record.fence, record.lease_until = token, record.fence + 1, now + ARGV[3] * 1000
 write(KEYS[1], record)
 return {'GRANTED', record.fence, record.attempts, tonumber(ARGV[3])}

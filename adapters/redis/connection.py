@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -19,18 +20,22 @@ from redis.exceptions import (
 )
 
 from adapters.coalesce import Coalescer
-from adapters.outage import Outage
+from adapters.outage import NotPreparedError, Outage
+from adapters.redis.drift import MAX_LEAP_S, Drift
+from adapters.redis.scripts import Call, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from adapters.redis.scripts import Call
     from engine.ports import Clock, Telemetry
 
 MAX_BATCH = 200  #: scripts in one pipeline, a few milliseconds of Redis's time
 MAX_BATCHES = 2  #: one is worked on by Redis while we read the other's replies
 TIMEOUT_S = 2.0  #: of one connect or one silence
 PROBE_S = 2.0  #: between looks at an idle Redis
+NEVER_US = 2**53  #: the year 2255, the last exact in a Lua number
+
+EPOCH = load("epoch")
 
 _PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 _PASSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY ")
@@ -49,8 +54,11 @@ class Connection:
     Use as `async with`, or `open` and `close`. `outage.away` tells whether Redis answered when last asked.
     """
 
-    def __init__(self, url: str, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, url: str, clock: Clock, telemetry: Telemetry, prefix: str = "sms") -> None:
         self.outage = Outage("redis", clock, telemetry)
+        self.clock_outage = Outage("redis clock", clock, telemetry)
+        self.epoch_key = f"{prefix}:epoch"
+        self._drift = Drift()
         self._clock = clock
         self._client = Redis.from_url(
             url,
@@ -88,6 +96,28 @@ class Connection:
         """What Redis answers to one call."""
         return await self._calls.ask(call)
 
+    async def epoch(self) -> Reply:
+        """The name of Redis's memory (`epoch.lua`) and its time in microseconds, as a list."""
+        return await self.ask(Call(("EVAL", EPOCH.text, 1, self.epoch_key, token_hex(8))))
+
+    def latest_us(self) -> int:
+        """A time that Redis's clock cannot show before a call made now is answered, unless it leapt; microseconds."""
+        expected_s = self._drift.expected_s(self._clock.monotonic())
+        return round((expected_s + TIMEOUT_S + MAX_LEAP_S) * 1_000_000) if expected_s is not None else NEVER_US
+
+    async def wait_for_clock(self) -> None:
+        """Look at Redis's clock, and wait while it is ahead of where it should be."""
+        await self._look()
+        while self._drift.ahead:
+            await self.clock_outage.wait(
+                NotPreparedError(
+                    f"Redis's clock leapt {self._drift.leap_s:.0f} s ahead, and limits would end too early:"
+                    " set it right, or restart the workers to take it as it is."
+                )
+            )
+            await self._look()
+        self.clock_outage.over()
+
     async def _answer(self, calls: Sequence[Call]) -> Sequence[Reply | BaseException]:
         answers: list[Reply | BaseException | None] = [None] * len(calls)
         while unanswered := [i for i, answer in enumerate(answers) if answer is None]:
@@ -115,7 +145,11 @@ class Connection:
             for call in calls:
                 pipeline.execute_command(*call.words)
             values = await pipeline.execute(raise_on_error=False)
+        # Where a script is unknown Redis may have been started anew, or a replica took over: then its memory gets a
+        # new name before anything can be granted under the old one.
         unknown = {call.script for call, value in zip(calls, values, strict=True) if isinstance(value, NoScriptError)}
+        if unknown:
+            await self._client.eval(EPOCH.text, 1, self.epoch_key, token_hex(8))
         for script in filter(None, unknown):
             await self._client.script_load(script.text)
         return values
@@ -137,12 +171,17 @@ class Connection:
     async def _watch(self) -> None:
         while True:
             try:
-                await self._client.ping()
+                await self._look()
             except (RedisError, OSError) as error:
                 await self._wait(error)
             else:
                 self._answered()
                 await asyncio.sleep(PROBE_S)
+
+    async def _look(self) -> None:
+        asked_at = self._clock.monotonic()
+        seconds, microseconds = await self._client.time()
+        self._drift.observe(seconds + microseconds / 1_000_000, asked_at, self._clock.monotonic())
 
 
 def _is_passing(value: object) -> bool:

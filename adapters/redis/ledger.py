@@ -1,7 +1,6 @@
 """Who holds a job, what became of it, and what its number was charged: each act is one script.
 
-All of a number lives in one slot, by the hash tag `{NUMBER}`: `…:j:JOB` is a job's record (`record.lua`), `…:l:SCOPE`
-the log of one charge (`windows.lua`).
+All of a number lives in one slot (`slot.py`). The epoch does not: in a Redis Cluster each node would need its own.
 """
 
 from __future__ import annotations
@@ -10,42 +9,44 @@ from datetime import timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from adapters.redis.scripts import digest, load
+from adapters.redis.recall import ADVANCE, NoRecall
+from adapters.redis.scripts import load
+from adapters.redis.slot import Slot, facts
 from adapters.redis.wide_counts import EPOCH, WideCounts, windows_text
-from adapters.wire import decode_receipt, encode_receipt
+from adapters.wire import decode_receipt
 from engine.ports import Abandoned, Busy, Done, Granted, Limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from adapters.redis.connection import Connection
+    from adapters.redis.connection import Connection, Reply
+    from adapters.redis.recall import Recall
+    from adapters.redis.scripts import Word
     from engine.limits import Charge
     from engine.ports import Claim, Verdict
     from engine.receipts import Receipt
 
 BEGIN = load("clock", "record", "windows", "begin")
-FINISH = load("record", "merge", "finish")
+FINISH = load("clock", "record", "merge", "windows", "finish")
 RELEASE = load("record", "release")
-ADVANCE = load("clock", "record", "merge", "advance")
 FIND = load("record", "find")
 
 
 class RedisLedger:
     """The ledger of all workers that share a Redis."""
 
-    def __init__(self, redis: Connection, prefix: str = "sms") -> None:
+    def __init__(self, redis: Connection, prefix: str = "sms", recall: Recall | None = None) -> None:
+        """Without `recall` what Redis forgets stays forgotten."""
         self._redis = redis
         self._prefix = prefix
+        self._recall: Recall | NoRecall = recall or NoRecall(redis)
         self._wide = WideCounts(redis, prefix)
 
     async def begin(self, claim: Claim) -> Verdict:
         """Lease a job and charge its limits, those that are no single number's last."""
-        token, own = token_hex(8), _own(claim.charges)
-        windows = [windows_text(charge.rule.windows) for charge in own]
-        visibility_ms = round(claim.visibility_s * 1000)
-        call = BEGIN(self._keys(claim), (str(claim.job), token, visibility_ms, *windows))
-        reply = await self._redis.ask(call)
+        own = _own(claim.charges)
+        reply, token = await self._begin(claim, [windows_text(charge.rule.windows) for charge in own])
         match reply.value:
             case [b"GRANTED", fence, attempts, left_ms]:
                 grant = Granted(claim, token, fence, attempts, reply.asked_at + left_ms / 1000)
@@ -60,15 +61,36 @@ class RedisLedger:
                 return Abandoned(attempts)
         raise AssertionError("begin.lua answers nothing else")
 
+    async def _begin(self, claim: Claim, windows: Sequence[str]) -> tuple[Reply, str]:
+        """What `begin.lua` answers, and the token it was asked under, once Redis remembers enough to judge."""
+        slot, token = Slot(self._prefix, claim.recipient), token_hex(8)
+        keys = [slot.record(claim.job), self._redis.epoch_key, slot.restored, *self._logs(claim)]
+        visibility_ms = round(claim.visibility_s * 1000)
+        while True:
+            epoch = self._recall.epoch
+            cold, latest_us = int(self._recall.cold), self._redis.latest_us()
+            args: list[Word] = [str(claim.job), token, visibility_ms, epoch.name, cold, latest_us, *windows]
+            reply = await self._redis.ask(BEGIN(keys, args))
+            match reply.value:
+                case [b"EPOCH"]:
+                    await self._recall.learn(epoch)
+                case [b"COLD"]:
+                    await self._recall.restore(claim.recipient)
+                case [b"LATE"]:
+                    await self._redis.wait_for_clock()
+                case _:
+                    return reply, token
+
     async def finish(self, grant: Granted, receipt: Receipt) -> Receipt | None:
         """End the lease with what became of the job."""
         claim = grant.claim
-        encoded = encode_receipt(receipt)
-        args = (str(claim.job), grant.token, *_facts(receipt, encoded))
+        told = facts(receipt)
+        windows = [windows_text(charge.rule.windows) for charge in _own(claim.charges)]
+        args: list[Word] = [str(claim.job), grant.token, *told, *windows]
         reply = await self._redis.ask(FINISH(self._keys(claim), args))
         if reply.value is None:
             return None
-        standing = receipt if reply.value == encoded else decode_receipt(reply.value)
+        standing = receipt if reply.value == told[-1] else decode_receipt(reply.value)
         if not receipt.taken and not standing.taken:
             await self._wide.refund(claim)
         return standing
@@ -82,15 +104,15 @@ class RedisLedger:
 
     async def advance(self, recipient: str, receipt: Receipt) -> Receipt | None:
         """Merge later evidence."""
-        encoded = encode_receipt(receipt)
-        reply = await self._redis.ask(ADVANCE([self._record(recipient, receipt.job)], _facts(receipt, encoded)))
+        told = facts(receipt)
+        reply = await self._redis.ask(ADVANCE([Slot(self._prefix, recipient).record(receipt.job)], told))
         if reply.value is None:
             return None
-        return receipt if reply.value == encoded else decode_receipt(reply.value)
+        return receipt if reply.value == told[-1] else decode_receipt(reply.value)
 
     async def find(self, recipient: str, job: UUID) -> Receipt | None:
         """The receipt that stands."""
-        found = (await self._redis.ask(FIND([self._record(recipient, job)], []))).value
+        found = (await self._redis.ask(FIND([Slot(self._prefix, recipient).record(job)], []))).value
         return decode_receipt(found) if found is not None else None
 
     async def _charge_wide(self, grant: Granted) -> Granted | Limited:
@@ -100,17 +122,12 @@ class RedisLedger:
         return limited or grant
 
     def _keys(self, claim: Claim) -> list[str]:
-        logs = [f"{self._prefix}:{{{claim.recipient}}}:l:{digest(charge.scope)}" for charge in _own(claim.charges)]
-        return [self._record(claim.recipient, claim.job), *logs]
+        return [Slot(self._prefix, claim.recipient).record(claim.job), *self._logs(claim)]
 
-    def _record(self, recipient: str, job: UUID) -> str:
-        return f"{self._prefix}:{{{recipient}}}:j:{job}"
+    def _logs(self, claim: Claim) -> list[str]:
+        slot = Slot(self._prefix, claim.recipient)
+        return [slot.log(charge) for charge in _own(claim.charges)]
 
 
 def _own(charges: Iterable[Charge]) -> list[Charge]:
     return [charge for charge in charges if charge.per_recipient]
-
-
-def _facts(receipt: Receipt, encoded: bytes) -> tuple[int, int, int, bytes]:
-    """A receipt as `merge.lua` takes it."""
-    return receipt.rank, int(receipt.taken), int(receipt.final), encoded

@@ -65,6 +65,8 @@ class Logs:
                 self._log.warning("a server is away; work waits", server=server, error=error)
             case events.ServerBack(server, away_s):
                 self._log.info("a server is back", server=server, away_s=round(away_s, 3))
+            case events.MemoryLost(server):
+                self._log.warning("a server forgot; its knowledge is read again from Postgres", server=server)
             case events.Crashed(job, category, error):
                 self._log.error("handling a job raised", job=str(job), category=category.value, exc_info=error)
             case events.DeadLettered(source, reason):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -137,6 +139,25 @@ async def test_what_stands_is_what_the_merge_rule_says(store: MessageStore, hist
     for job in {item.job for item in received}:
         of_job = [item for item in received if item.job == job]
         assert await store.latest(job) == reduce(merge, of_job, None)  # type: ignore[arg-type]
+
+
+async def test_the_history_of_numbers_is_what_stands_of_their_jobs_since_a_time(store: MessageStore) -> None:
+    since, numbers = now(), [f"+86138{secrets.randbelow(10**8):08}" for _ in range(3)]
+    before, after = since - timedelta(hours=1), since + timedelta(seconds=1)
+    old = receipt(to=numbers[0], at=before)
+    scheduled = receipt(to=numbers[0], at=before, submitted_at=after)
+    refused = receipt(to=numbers[1], at=after, state=State.REJECTED)
+    others = receipt(to=numbers[2], at=after)
+    final = replace(scheduled, state=State.DELIVERED, final=True)
+    await store.merge([old, scheduled, refused, others, final])
+    found = await store.history(numbers[:2], since)
+    assert sorted(found, key=lambda r: r.to) == sorted([final, refused], key=lambda r: r.to)
+
+
+async def test_it_knows_whether_any_job_was_enqueued_before_a_time(store: MessageStore) -> None:
+    assert not await store.any_before(datetime(1990, 1, 1, tzinfo=UTC))
+    await store.merge([receipt()])
+    assert await store.any_before(now() + timedelta(seconds=1))
 
 
 async def test_the_memory_store_forgets_the_jobs_it_has_known_longest() -> None:

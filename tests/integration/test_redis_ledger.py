@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
+from adapters.redis.connection import NEVER_US
 from adapters.redis.ledger import BEGIN, RELEASE, RedisLedger
 from engine.ports import Abandoned, Busy, Claim, Granted, Limited
 from engine.receipts import State
@@ -125,7 +126,9 @@ class Echoes:
     log: str
 
     async def begin(self, token: str, windows: str = "1/60", job: str = "job") -> list[bytes | int]:
-        call = BEGIN([f"{self.record}:{job}", self.log], [job, token, 30_000, windows])
+        epoch, _ = (await self.connection.epoch()).value
+        keys = [f"{self.record}:{job}", self.connection.epoch_key, "not restored", self.log]
+        call = BEGIN(keys, [job, token, 30_000, epoch, 0, NEVER_US, windows])
         return (await self.connection.ask(call)).value
 
     async def release(self, token: str) -> None:

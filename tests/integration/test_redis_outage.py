@@ -16,21 +16,10 @@ from adapters.redis.ledger import RedisLedger
 from adapters.redis.scripts import Call
 from engine.events import ServerAway, ServerBack
 from engine.ports import Busy, Granted, Limited
-from tests.redis_setup import NUMBER, Heard, charge, claim, receipt, rule
+from tests.redis_setup import NUMBER, Heard, LastingRedis, charge, claim, receipt, rule
 from tests.servers import PrivateRedis
-from tests.servers.processes import OwnProcess
 
 ONE_AN_HOUR = rule("1/1h")
-
-
-class LastingRedis(PrivateRedis):
-    """Redis that has each write on disk before it answers."""
-
-    def _spawn(self, binary: object) -> OwnProcess:
-        options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder.path, "save": ""}
-        options |= {"appendonly": "yes", "appendfsync": "always"}
-        flags = [part for option, value in options.items() for part in (f"--{option}", str(value))]
-        return OwnProcess([str(binary), *flags], output=self.log)
 
 
 @pytest.fixture
@@ -134,7 +123,7 @@ async def test_a_redis_that_takes_no_writes_is_waited_for_and_told_of_once(
         asked = asyncio.create_task(RedisLedger(connection).begin(claim()))
         await away(heard)
         await admin.config_resetstat()
-        while (await admin.info("commandstats")).get("cmdstat_ping", {"calls": 0})["calls"] < 5:
+        while (await admin.info("commandstats")).get("cmdstat_time", {"calls": 0})["calls"] < 5:
             await asyncio.sleep(0.01)
         assert connection.outage.away
         await admin.config_set(setting, "0")

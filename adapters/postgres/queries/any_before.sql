@@ -1,0 +1,1 @@
+select exists(select from messages where enqueued_at < $1)

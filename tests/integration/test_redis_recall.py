@@ -1,0 +1,236 @@
+"""Redis forgets: nothing is granted before what it knew of a number is read again, so limits hold all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.clock import SystemClock
+from adapters.memory.message_store import MemoryMessageStore
+from adapters.redis.connection import Connection
+from adapters.redis.ledger import RedisLedger
+from adapters.redis.recall import Recall
+from adapters.redis.slot import Slot
+from engine.events import MemoryLost
+from engine.limits import charges_to
+from engine.message import Category
+from engine.ports import Claim, Done, Granted, Limited, Verdict
+from engine.receipts import Receipt, State
+from tests.redis_setup import NUMBER, Heard, LastingRedis, receipt, rule
+from tests.servers import PrivateRedis
+
+ONE_AN_HOUR = rule("1/1h", name="one an hour")
+RULES = (ONE_AN_HOUR,)
+
+
+class Pause:
+    """Stands for the recorder that has to catch up."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self.over.set()
+        self.asked = 0
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        await self.over.wait()
+
+
+class Worker:
+    """A ledger as a worker has it, and the store its recorder writes to."""
+
+    def __init__(self, connection: Connection, store: MemoryMessageStore, heard: Heard) -> None:
+        self.store, self.heard, self.caught_up = store, heard, Pause()
+        self.connection = connection
+        self.recall = Recall(
+            connection, "sms", store, RULES, SystemClock(), heard, pause_s=0.01, caught_up=self.caught_up
+        )
+        self.ledger = RedisLedger(connection, "sms", self.recall)
+
+    async def begin(self, wish: Claim) -> Verdict:
+        return await self.ledger.begin(wish)
+
+    async def sent(self, wish: Claim, **fields: object) -> Receipt:
+        """The claim, carried through until the recorder has stored it."""
+        grant = await self.begin(wish)
+        assert isinstance(grant, Granted)
+        standing = await self.ledger.finish(grant, submitted(wish, **fields))
+        assert standing
+        await self.store.merge([standing])
+        return standing
+
+
+def job_for(number: str = NUMBER) -> Claim:
+    return Claim(uuid4(), number, charges_to(RULES, Category.OTP, number, "default", None, None), 30.0)
+
+
+def submitted(wish: Claim, **fields: object) -> Receipt:
+    return receipt(wish.job, to=wish.recipient, submitted_at=SystemClock().now(), **fields)
+
+
+@asynccontextmanager
+async def working(url: str, store: MemoryMessageStore | None = None) -> AsyncIterator[Worker]:
+    heard = Heard()
+    async with Connection(url, SystemClock(), heard) as connection:
+        yield Worker(connection, store or MemoryMessageStore(), heard)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    with PrivateRedis() as server:
+        async with working(server.url) as worker:
+            yield worker
+
+
+def restart(server: PrivateRedis) -> None:
+    server.kill()
+    server.start()
+
+
+async def flush(url: str) -> None:
+    async with Redis.from_url(url) as admin:
+        await admin.flushall()
+
+
+@pytest.fixture(params=["wiped", "started anew"])
+async def forgetting(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """A Redis and a way to make it forget."""
+    with PrivateRedis() as server:
+        if request.param == "wiped":
+            yield server.url, lambda: asyncio.run(flush(server.url))
+        else:
+            yield server.url, lambda: restart(server)
+
+
+async def test_a_limit_holds_over_a_loss(forgetting: tuple[str, Callable[[], None]]) -> None:
+    url, forget = forgetting
+    async with working(url) as worker:
+        await worker.sent(job_for())
+        await asyncio.to_thread(forget)
+        assert isinstance(await worker.begin(job_for()), Limited)
+        assert isinstance(await worker.begin(job_for("+8613900000000")), Granted)
+        assert worker.heard.count(MemoryLost("redis")) == 1
+
+
+async def test_a_restart_is_a_loss_although_nearly_everything_is_still_there() -> None:
+    with LastingRedis() as server:
+        async with working(server.url) as worker:
+            await worker.sent(job_for())
+            await asyncio.to_thread(restart, server)
+            async with Redis.from_url(server.url) as admin:
+                assert await admin.exists(worker.connection.epoch_key)
+                await admin.delete(Slot("sms", NUMBER).log(job_for().charges[0]))  # what had not reached the disk
+            assert isinstance(await worker.begin(job_for()), Limited)
+
+
+async def test_a_job_that_was_done_before_a_loss_is_not_done_again(forgetting: tuple[str, Callable[[], None]]) -> None:
+    url, forget = forgetting
+    async with working(url) as worker:
+        wish = job_for()
+        standing = await worker.sent(wish)
+        await asyncio.to_thread(forget)
+        assert await worker.begin(wish) == Done(standing)
+
+
+async def test_each_of_several_workers_restores_what_it_asks_for(forgetting: tuple[str, Callable[[], None]]) -> None:
+    url, forget = forgetting
+    async with working(url) as one, working(url, one.store) as other:
+        await one.sent(job_for())
+        await other.sent(job_for("+8613900000000"))
+        await asyncio.to_thread(forget)
+        verdicts = await asyncio.gather(other.begin(job_for()), one.begin(job_for("+8613900000000")))
+        assert all(isinstance(verdict, Limited) for verdict in verdicts)
+
+
+async def test_a_worker_that_starts_after_a_loss_restores_too(forgetting: tuple[str, Callable[[], None]]) -> None:
+    url, forget = forgetting
+    store = MemoryMessageStore()
+    async with working(url, store) as before:
+        await before.sent(job_for())
+    await asyncio.to_thread(forget)
+    async with working(url, store) as after:
+        assert isinstance(await after.begin(job_for()), Limited)
+
+
+async def test_nothing_is_granted_after_a_loss_until_the_recorder_has_caught_up(worker: Worker) -> None:
+    wish = job_for()
+    grant = await worker.begin(wish)
+    assert isinstance(grant, Granted)
+    worker.caught_up.over.clear()
+    await flush(worker_url(worker))
+    asked = [asyncio.create_task(worker.begin(job_for(number))) for number in (NUMBER, "+8613900000000")]
+    while not worker.caught_up.asked:
+        await asyncio.sleep(0.01)
+    await worker.store.merge([submitted(wish)])
+    assert not any(task.done() for task in asked)
+    worker.caught_up.over.set()
+    assert isinstance(await asked[0], Limited)
+    assert isinstance(await asked[1], Granted)
+
+
+async def test_what_was_under_way_during_a_loss_is_charged_when_it_ends(worker: Worker) -> None:
+    wish = job_for()
+    grant = await worker.begin(wish)
+    assert isinstance(grant, Granted)
+    await flush(worker_url(worker))
+    assert await worker.ledger.finish(grant, submitted(wish)) is not None
+    assert isinstance(await worker.begin(job_for()), Limited)
+
+
+async def test_what_no_carrier_took_is_not_restored(worker: Worker) -> None:
+    wish = job_for()
+    await worker.store.merge([submitted(wish, state=State.FAILED)])
+    await worker.sent(job_for("+8613900000000"))
+    await flush(worker_url(worker))
+    assert isinstance(await worker.begin(job_for()), Granted)
+    assert isinstance(await worker.begin(wish), Done)
+
+
+async def test_what_has_left_the_window_is_no_hindrance(worker: Worker) -> None:
+    standing = await worker.sent(job_for())
+    an_hour_ago = standing.at - timedelta(hours=1, seconds=1)
+    await worker.store.merge([replace(standing, submitted_at=an_hour_ago, state=State.DELIVERED, final=True)])
+    await flush(worker_url(worker))
+    assert isinstance(await worker.begin(job_for()), Granted)
+
+
+async def test_the_first_memory_of_an_installation_needs_neither_pause_nor_history(worker: Worker) -> None:
+    await worker.sent(job_for())
+    assert not worker.recall.cold
+    assert not worker.caught_up.asked
+    assert worker.heard == []
+
+
+async def test_scripts_forgotten_by_a_redis_that_runs_on_are_no_loss(worker: Worker) -> None:
+    await worker.sent(job_for())
+    async with Redis.from_url(worker_url(worker)) as admin:
+        await admin.script_flush()
+    assert isinstance(await worker.begin(job_for()), Limited)
+    assert worker.heard == []
+
+
+async def test_a_clock_that_leaps_ahead_stops_grants_until_it_is_right(worker: Worker) -> None:
+    await worker.sent(job_for())
+    await worker.connection.wait_for_clock()
+    drift = worker.connection._drift
+    assert drift._offset_s is not None
+    drift._offset_s -= 3600  # seen from us Redis's clock is an hour ahead now
+    asked = asyncio.create_task(worker.begin(job_for("+8613900000000")))
+    while not worker.connection.clock_outage.away:
+        await asyncio.sleep(0.01)
+    assert not asked.done()
+    drift._offset_s += 3600
+    assert isinstance(await asked, Granted)
+    assert not worker.connection.clock_outage.away
+
+
+def worker_url(worker: Worker) -> str:
+    options = worker.connection._client.connection_pool.connection_kwargs
+    return f"redis://{options['host']}:{options['port']}/0"
