@@ -14,6 +14,7 @@ from adapters.bootstrap import Role, service
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
 from adapters.telemetry.logs import configure
+from adapters.watchdog import watched
 from config.load import load
 from config.settings import Settings  # noqa: TC001
 
@@ -42,7 +43,8 @@ def worker(
 async def _work(settings: Settings, roles: list[Role]) -> None:
     log = structlog.stdlib.get_logger("sms")
     stop = _stop_on_signals()
-    async with service(settings, stop, roles=roles) as running:
+    patience_s = min(seconds for _, seconds in settings.visibility_timeout_s) / 2
+    async with watched(patience_s), service(settings, stop, roles=roles) as running:
         if settings.embedded:
             log.warning("embedded: no server is configured, and nothing survives this process")
         simulated = [channel.name for channel in settings.channels if channel.kind == "simulator"]
