@@ -20,14 +20,15 @@ async def main():
     async with watched({patience_s}):
         print("watched", flush=True)
         {body}
+    {after}
     print("done", flush=True)
 
 asyncio.run(main())
 """
 
 
-def started(body: str, patience_s: float = 1.0) -> subprocess.Popen[str]:
-    program = PROGRAM.format(body=body, patience_s=patience_s)
+def started(body: str, after: str = "pass") -> subprocess.Popen[str]:
+    program = PROGRAM.format(patience_s=1, body=body, after=after)
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -53,7 +54,7 @@ def test_a_loop_that_goes_round_is_left_alone(body: str) -> None:
 
 
 def test_a_process_that_was_frozen_goes_on() -> None:
-    process = started("await asyncio.sleep(2)")
+    process = started("for _ in range(20): sum(range(5_000_000)); await asyncio.sleep(0)")
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(3)
     os.kill(process.pid, signal.SIGCONT)
@@ -61,5 +62,5 @@ def test_a_process_that_was_frozen_goes_on() -> None:
 
 
 def test_nobody_watches_after_the_end() -> None:
-    process = started("pass")
+    process = started("await asyncio.sleep(0.5)", after="time.sleep(2)")
     assert process.communicate(timeout=60) == ("done\n", "")
