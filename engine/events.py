@@ -90,6 +90,14 @@ class DeadLettered:
 
 
 @dataclass(frozen=True, slots=True)
+class Redriven:
+    """Jobs that had been handed out too often, as in a crash loop, are tried again one by one."""
+
+    source: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServerAway:
     """A server we need stopped answering; work waits. Told once per outage."""
 
@@ -121,6 +129,7 @@ Event = (
     | DeliveryReceiptSeen
     | Recorded
     | DeadLettered
+    | Redriven
     | ServerAway
     | MemoryLost
     | ServerBack

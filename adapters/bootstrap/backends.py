@@ -20,6 +20,7 @@ from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import Publisher
 from adapters.rabbitmq.receipt_feed import RabbitReceiptFeed
 from adapters.rabbitmq.receipts import RabbitReceiptPublisher
+from adapters.rabbitmq.triage import Triage
 from adapters.redis.connection import Connection
 from adapters.redis.correlator import RedisCorrelator
 from adapters.redis.ledger import RedisLedger
@@ -105,7 +106,10 @@ async def on_servers(
         publisher = Publisher(amqp_url, settings.prefix, clock, telemetry)
         feed = RabbitReceiptFeed(amqp_url, settings.prefix, publisher, clock, telemetry)
         queue = RabbitJobQueue(amqp_url, settings.prefix, prefetch, publisher, clock, telemetry)
-        for part in (publisher, feed, queue) if record else (publisher, queue):
+        triage = Triage(amqp_url, settings.prefix, publisher, clock, telemetry)
+        working: list[Publisher | RabbitReceiptFeed | RabbitJobQueue | Triage]
+        working = [publisher, *([feed] if record else []), queue, *([triage] if prefetch else [])]
+        for part in working:
             await part.open()
             stack.push_async_callback(part.close)
         recall = Recall(

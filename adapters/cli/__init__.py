@@ -1,4 +1,4 @@
-"""The command line: `sms-engine init | worker | send | receipts | demo`."""
+"""The command line: `sms-engine init | worker | send | receipts | job | dead | demo`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from cyclopts import App
 
 from adapters.cli.csv_jobs import CsvError
+from adapters.cli.dead import dead
 from adapters.cli.demo import demo
 from adapters.cli.errors import CommandError
 from adapters.cli.init import init
+from adapters.cli.job import job
 from adapters.cli.receipts import receipts
 from adapters.cli.send import send
 from adapters.cli.worker import worker
@@ -33,7 +35,7 @@ def _version() -> str:
 
 
 app = App(name="sms-engine", help=HELP, version=_version, help_format="markdown")
-for command in (demo, init, worker, send, receipts):
+for command in (demo, init, worker, send, receipts, job, dead):
     app.command(command)
 
 

@@ -76,6 +76,11 @@ class PostgresMessageStore:
         raw = await self._database.ask(lambda connection: connection.fetchval(_SQL["latest_receipt"], job))
         return None if raw is None else _decode(raw)
 
+    async def receipts_of(self, job: UUID) -> list[Receipt]:
+        """Every receipt of a job, oldest first."""
+        found = await self._database.ask(lambda connection: connection.fetch(_SQL["receipts_of"], job))
+        return [_decode(row["raw"]) for row in found]
+
     async def history(self, recipients: Sequence[str], since: datetime) -> list[Receipt]:
         """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
         found = await self._database.ask(lambda connection: connection.fetch(_SQL["history"], recipients, since))

@@ -29,18 +29,27 @@ class Slip:
     due_at: datetime | None = None  #: until then it waits in the tiers
     deferrals: int = 0
     traceparent: str | None = None
+    redrives: int = 0  #: how often it came through triage
 
 
 def read(properties: Basic.Properties) -> Slip:
     """The slip of a message from anybody: what makes no sense counts as absent."""
     headers: Mapping[str, Any] = properties.headers or {}
-    deferrals, traceparent = headers.get("x-deferrals"), headers.get("traceparent")
+    traceparent = headers.get("traceparent")
     return Slip(
         enqueued_at=_instant(headers.get("x-enqueued-at")) or properties.timestamp,
         due_at=_epoch_ms(headers.get("x-due-at")),
-        deferrals=deferrals if isinstance(deferrals, int) and deferrals > 0 else 0,
+        deferrals=_count(headers.get("x-deferrals")),
         traceparent=traceparent if isinstance(traceparent, str) and len(traceparent) <= MAX_TRACEPARENT else None,
+        redrives=_count(headers.get("x-redrives")),
     )
+
+
+def last_queue(properties: Basic.Properties) -> str:
+    """The queue a broker took a dead letter out of; nothing for a message that is none."""
+    deaths = (properties.headers or {}).get("x-death")
+    last = deaths[0] if isinstance(deaths, list) and deaths else None
+    return str(last.get("queue", "")) if isinstance(last, dict) else ""
 
 
 def of_jobs(slip: Slip) -> Basic.Properties:
@@ -49,6 +58,8 @@ def of_jobs(slip: Slip) -> Basic.Properties:
     In particular without `x-death`: up to 3.13 the broker drops a message that seems to run in circles.
     """
     headers: dict[str, Any] = {"x-deferrals": slip.deferrals} if slip.deferrals else {}
+    if slip.redrives:
+        headers["x-redrives"] = slip.redrives
     if slip.enqueued_at is not None:
         headers["x-enqueued-at"] = rfc3339(slip.enqueued_at)
     if slip.due_at is not None:
@@ -86,6 +97,10 @@ def of_dead_letter(own: Basic.Properties, reason: str, received_at: datetime, ro
         delivery_mode=PERSISTENT,
         headers={**foreign, **ours},
     )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _instant(value: object) -> datetime | None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 #: how long each queue of waiting jobs keeps them, ascending; a message waits in the longest that is not too long
 TIERS: Mapping[str, int] = {"1s": 1, "5s": 5, "15s": 15, "60s": 60, "5m": 300, "15m": 900, "1h": 3600}
 
-#: Explicit, because 4.x has 20 by default, and positive, because 3.10 takes -1 for "none at all". It is generous
-#: because everything a crashing worker had fetched counts, not only the message that crashed it.
-DELIVERY_LIMIT = 100
-#: Nobody works these queues, but people look into them and put everything back.
+#: Explicit, because 3.10 has none by default, and positive, because it takes -1 for "none at all". Everything a
+#: crashing worker had fetched counts, not only the message that crashed it: see `triage.py`.
+DELIVERY_LIMIT = 20
+#: These queues are looked into, and everything is put back.
 LOOK_LIMIT = 1_000_000
 
 
@@ -61,6 +61,11 @@ class Names:
         """The queue of what a person has to look at."""
         return f"{self.prefix}.dead"
 
+    @property
+    def triage(self) -> str:
+        """The queue of jobs that were handed out too often."""
+        return f"{self.prefix}.triage"
+
     def of_category(self, category: Category) -> str:
         """The queue of a category's jobs."""
         return f"{self.jobs}.{category}"
@@ -79,7 +84,7 @@ class Names:
         """Every queue."""
         worked = [self.of_category(category) for category in Category]
         waiting = [self.of_tier(tier) for tier in TIERS]
-        return (self.dead, *worked, *waiting, self.callback, self.record)
+        return (self.dead, self.triage, *worked, *waiting, self.callback, self.record)
 
 
 def tier_for(delay_s: float) -> str:
@@ -96,11 +101,11 @@ async def declare(channel: AbstractChannel, prefix: str) -> None:
     names = Names(prefix)
     for exchange in names.exchanges:
         await _agreed(exchange, channel.exchange_declare(exchange, exchange_type="topic", durable=True))
-    await _declare_queue(channel, names.dead, {"x-delivery-limit": LOOK_LIMIT})
-    worked = {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", names.dead)}
+    for queue in (names.dead, names.triage):
+        await _declare_queue(channel, queue, {"x-delivery-limit": LOOK_LIMIT})
     for category in Category:
         queue = names.of_category(category)
-        await _declare_queue(channel, queue, worked)
+        await _declare_queue(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", names.triage)})
         await channel.queue_bind(queue, names.jobs, category)
         await channel.queue_bind(queue, names.jobs, f"*.{category}")  # as they come back from the tiers
     for tier, keeps_s in TIERS.items():
@@ -109,7 +114,7 @@ async def declare(channel: AbstractChannel, prefix: str) -> None:
         await _declare_queue(channel, names.of_tier(tier), waits)
         await channel.queue_bind(names.of_tier(tier), names.delay, f"{tier}.*")
     for queue in (names.callback, names.record):
-        await _declare_queue(channel, queue, worked)
+        await _declare_queue(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", names.dead)})
         await channel.queue_bind(queue, names.receipts, "#")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.redis.recall import ADVANCE, NoRecall
 from adapters.redis.scripts import load
@@ -31,6 +31,16 @@ BEGIN = load("clock", "record", "windows", "begin")
 FINISH = load("clock", "record", "merge", "windows", "finish")
 RELEASE = load("record", "release")
 FIND = load("record", "find")
+PEEK = load("clock", "record", "peek")
+
+
+class Standing(NamedTuple):
+    """How a job stands in the ledger."""
+
+    fence: int  #: how often it was granted
+    attempts: int  #: submits under grants that were given back
+    lease_s: float | None  #: left of the grant that is out; negative where its worker never came back
+    receipt: Receipt | None
 
 
 class RedisLedger:
@@ -114,6 +124,15 @@ class RedisLedger:
         """The receipt that stands."""
         found = (await self._redis.ask(FIND([Slot(self._prefix, recipient).record(job)], []))).value
         return decode_receipt(found) if found is not None else None
+
+    async def peek(self, recipient: str, job: UUID) -> Standing | None:
+        """What is known of a job, for people; None where nothing is."""
+        reply = await self._redis.ask(PEEK([Slot(self._prefix, recipient).record(job)], []))
+        fence, attempts, left_ms, receipt = reply.value
+        if not fence and not receipt:
+            return None
+        lease_s = left_ms / 1000 if isinstance(left_ms, int) else None
+        return Standing(fence, attempts, lease_s, decode_receipt(receipt) if receipt else None)
 
     async def _charge_wide(self, grant: Granted) -> Granted | Limited:
         limited = await self._wide.charge(grant.claim)

@@ -71,6 +71,8 @@ class Logs:
                 self._log.error("handling a job raised", job=str(job), category=category.value, exc_info=error)
             case events.DeadLettered(source, reason):
                 self._log.warning("something was put aside", source=source, reason=reason)
+            case events.Redriven(source, jobs):
+                self._log.warning("jobs were handed out too often; each is tried again", source=source, jobs=jobs)
             case events.StaleResult(job, channel):
                 self._log.warning("a result came after its lease had ended", job=str(job), channel=channel)
             case _ if self._each_message:

@@ -89,19 +89,6 @@ async def test_a_job_waits_in_the_queue_of_its_tier(here: Installation, tier: st
     await here.counted(here.names.of_tier(tier), 1)
 
 
-async def test_what_kills_worker_after_worker_is_put_aside_whole(here: Installation) -> None:
-    body = b'{"id": "whatever"}'
-    await here.publish(body, headers={"tenant": "shop"})
-    queue = here.names.of_category(Category.OTP)
-    for _ in range(DELIVERY_LIMIT + 1):
-        await here.look_at_next_in(queue)
-    dead = await here.next_in(here.names.dead)
-    assert dead.body == body
-    headers = dead.header.properties.headers or {}
-    assert headers["tenant"] == "shop"
-    assert headers["x-first-death-reason"] == "delivery_limit"
-
-
 async def test_dead_letters_survive_being_looked_at_for_ever(here: Installation) -> None:
     await here.channel.basic_publish(b"dead", routing_key=here.names.dead)
     for _ in range(DELIVERY_LIMIT + 1):
@@ -117,7 +104,8 @@ async def test_a_queue_keeps_a_message_until_the_next_one_has_it(here: Installat
     if queue.startswith("delay"):
         other |= {"x-message-ttl": 1000, "x-dead-letter-exchange": here.names.jobs}
     else:
-        other |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": here.names.dead}
+        put_aside = here.names.triage if queue.startswith("jobs") else here.names.dead
+        other |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": put_aside}
     name = f"{here.prefix}.{queue}"
     async with connected(here.url, "somebody else") as connection:
         channel = await open_channel(connection)

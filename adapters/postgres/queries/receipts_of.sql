@@ -1,0 +1,1 @@
+select raw from receipts where job = $1 order by at, final
