@@ -16,6 +16,7 @@ from adapters.cli.job import job
 from adapters.cli.receipts import receipts
 from adapters.cli.send import send
 from adapters.cli.worker import worker
+from adapters.telemetry.logs import quieten_libraries
 from config.load import ConfigError
 
 HELP = """Delivers SMS through several carriers: limits per number and signature, failover by health, receipts for all.
@@ -41,6 +42,7 @@ for command in (demo, init, worker, send, receipts, job, dead):
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one sentence and exit code 2."""
+    quieten_libraries()
     try:
         app()
     except (ConfigError, CsvError, CommandError) as error:

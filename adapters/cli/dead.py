@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from adapters.bootstrap.backends import required
-from adapters.cli.errors import CommandError
+from adapters.cli.errors import CommandError, broker_away
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
 from adapters.rabbitmq.dead_letters import dead_letters
@@ -87,7 +87,7 @@ async def _ls(settings: Settings, last: int, text: str | None) -> None:
                     size = str(len(letter.body))
                     table.add_row(str(number), letter.received_at or "-", letter.came_from, size, letter.reason)
     except ConnectionError as error:
-        raise CommandError(f"{error}.") from None
+        raise broker_away(error) from None
     if table.row_count:
         Console(width=None if sys.stdout.isatty() else 200).print(table)
     print(f"{table.row_count} shown of {count:,} dead letters" if count else "no dead letters")
@@ -102,7 +102,7 @@ async def _show(settings: Settings, number: int) -> None:
                 if seen == number:
                     return print(_whole(letter))
     except ConnectionError as error:
-        raise CommandError(f"{error}.") from None
+        raise broker_away(error) from None
     raise CommandError(f"there are {seen} dead letters, and none is number {number}.")
 
 
@@ -122,7 +122,7 @@ async def _redrive(settings: Settings, text: str | None, rate: float | None, *, 
                         kept += 1
                     progress.advance(bar)
     except ConnectionError as error:
-        raise CommandError(f"{error}; {done} were put back.") from None
+        raise broker_away(error, f"; {done} were put back") from None
     print(f"{done} {'would be ' if dry_run else ''}put back, {kept} left as they are")
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter, validators
 
 from adapters import wire
 from adapters.bootstrap.backends import required
-from adapters.cli.errors import CommandError
+from adapters.cli.errors import CommandError, broker_away
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
 from adapters.clock import SystemClock
@@ -55,7 +55,7 @@ async def _follow(settings: Settings, account: str | None) -> None:
                 sys.stdout.buffer.write(wire.encode_receipt(receipt) + b"\n")
             sys.stdout.flush()
     except ConnectionError as error:
-        raise CommandError(f"{error}.") from None
+        raise broker_away(error) from None
 
 
 async def _last(settings: Settings, count: int) -> None:

@@ -41,14 +41,19 @@ def configure(stream: TextIO, level: str = "info", *, pretty: bool | None = None
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for library in ("aio_pika", "aiormq"):  # they tell of every try to connect; `ServerAway` tells of an outage once
-        logging.getLogger(library).setLevel(logging.CRITICAL)
+    quieten_libraries()
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def quieten_libraries() -> None:
+    """Libraries log every try to connect; we tell of an outage once, in our own words."""
+    for library in ("aio_pika", "aiormq"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class Logs:
