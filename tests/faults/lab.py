@@ -1,0 +1,294 @@
+"""One installation under fault: servers, proxies, two workers, the carrier, a producer, and the one who keeps records."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+
+from adapters.postgres.migrate import migrate
+from adapters.rabbitmq.connection import connected, open_channel
+from adapters.rabbitmq.producer import Producer, SendError
+from adapters.rabbitmq.topology import Names, declare
+from tests.faults import records
+from tests.faults.callback import Callback
+from tests.faults.checker import Findings, check
+from tests.faults.jobs import settings_toml
+from tests.faults.processes import CarrierProcess, Worker
+from tests.faults.proxy import Proxy, proxy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tests.faults.jobs import Job
+    from tests.faults.servers import Servers
+
+SETTLED_S = 90.0  #: bound of a wait; nothing is asserted about the time it takes
+CONFIRM_S = 3.0
+LOOK_S = 0.1
+
+
+@dataclass
+class Lab:
+    """What a row of the matrix works with."""
+
+    seed: int
+    servers: Servers
+    prefix: str
+    carrier: CarrierProcess
+    callback: Callback
+    workers: list[Worker]
+    ways: dict[str, Proxy]  #: to the carrier, by channel
+    database_url: str
+    folder: Path
+    rng: Random = field(init=False)
+    confirmed: dict[str, Job] = field(default_factory=dict)
+    confirmed_at: dict[str, float] = field(default_factory=dict)
+    struck_at: float = 0.0
+    over_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.rng = Random(self.seed)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.prefix)
+
+    async def start(self, *workers: Worker) -> None:
+        """Start those (by default all) that are not running, and wait until all are ready."""
+        for worker in workers or self.workers:
+            if not worker.running:
+                worker.start()
+        await asyncio.gather(*(worker.ready() for worker in workers or self.workers))
+
+    async def send(self, jobs: Iterable[Job], *, rate: float = 1000.0, most: int = 5, url: str | None = None) -> None:
+        """Enqueue jobs, each again until it is confirmed: `rate` jobs a second, in bodies of 1 to `most`."""
+        waiting = list(jobs)
+        async with Producer(url or self.servers.rabbit.url, prefix=self.prefix, timeout_s=CONFIRM_S) as producer:
+            while waiting:
+                size = self.rng.randint(1, most)
+                chunk, waiting = waiting[:size], waiting[size:]
+                started = time.monotonic()
+                await self._confirm(producer, chunk)
+                await asyncio.sleep(started + len(chunk) / rate - time.monotonic())
+
+    async def _confirm(self, producer: Producer, jobs: Sequence[Job]) -> None:
+        unconfirmed = {str(job.id): job for job in jobs}
+        while unconfirmed:
+            again: set[str] = set()
+            try:
+                await producer.send_many([job.fields() for job in unconfirmed.values()])
+            except SendError as error:
+                again = {str(fields["id"]) for fields in error.jobs}
+            for job_id in unconfirmed.keys() - again:
+                self.confirmed[job_id] = unconfirmed[job_id]
+                self.confirmed_at[job_id] = time.monotonic()
+            unconfirmed = {job_id: unconfirmed[job_id] for job_id in again}
+
+    @contextlib.contextmanager
+    def fault(self) -> Iterator[None]:
+        """Mark when the fault lasts, from which the time to recover is counted."""
+        self.strike()
+        yield
+        self.over_at = time.monotonic()
+
+    def strike(self) -> None:
+        """Mark the moment of a fault that nobody lifts."""
+        self.struck_at = self.over_at = time.monotonic()
+
+    @property
+    def recovery_s(self) -> float:
+        """From the end of the fault until the last job that was confirmed by then had word: sent, ended or unknown."""
+        before = [job for job, at in self.confirmed_at.items() if at <= self.over_at]
+        words = [self.callback.arrivals[job][0].at for job in before if self.callback.arrivals.get(job)]
+        return max(0.0, max(words, default=0.0) - self.over_at) if self.over_at else 0.0
+
+    async def until(self, holds: Callable[[], bool], what: str, within_s: float = SETTLED_S) -> None:
+        """Wait for something; says what it was if it does not come."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not holds():
+                    await asyncio.sleep(LOOK_S / 4)
+        except TimeoutError:
+            raise AssertionError(f"waited {within_s:g} s for {what} (seed {self.seed})") from None
+
+    async def heard_of(self, count: int) -> None:
+        """Wait until so many jobs have any receipt, so that a fault meets the middle of the work."""
+        await self.until(lambda: len(self.callback.arrivals) >= count, f"receipts of {count} jobs")
+
+    async def accepted(self, count: int) -> None:
+        """Wait until the carrier has accepted so many."""
+        await self.until(lambda: self._accepts() >= count, f"{count} accepted submits")
+
+    def _accepts(self) -> int:
+        return sum(line["kind"] == "accept" for line in self.carrier.lines())
+
+    async def depths(self, names: Collection[str] = ()) -> dict[str, int]:
+        """Messages ready in queues, by default in all but that of the callback."""
+        async with connected(self.servers.rabbit.url, "depths") as connection:
+            channel = await open_channel(connection)
+            wanted = names or [name for name in self.names.queues if name != self.names.callback]
+            return {name: (await channel.queue_declare(name, passive=True)).message_count or 0 for name in wanted}
+
+    async def consumers(self) -> dict[str, int]:
+        """Consumers of the queues that the workers work."""
+        worked = [*map(self.names.of_category, _categories()), self.names.record]
+        async with connected(self.servers.rabbit.url, "consumers") as connection:
+            channel = await open_channel(connection)
+            return {name: (await channel.queue_declare(name, passive=True)).consumer_count or 0 for name in worked}
+
+    async def settled(self, within_s: float = SETTLED_S) -> None:
+        """Wait until every confirmed job has come to rest and the queues are empty, or that time is up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not await self._at_rest():
+                    await asyncio.sleep(LOOK_S)
+
+    async def _at_rest(self) -> bool:
+        reported = {line["job"] for line in self.carrier.lines() if line["kind"] == "report"}
+        for job in self.confirmed:
+            standing = self.callback.standing(job)
+            if standing is None or standing.rank == 1 or (standing.rank == 2 and job in reported):
+                return False
+        if await self.carrier.pending():
+            return False
+        depths = await self.depths()
+        return not any(depth for name, depth in depths.items() if name != self.names.dead)
+
+    async def judge(
+        self, *, dead: int = 0, redis_lost: bool = False, cut: bool = False, consumers: bool = True
+    ) -> Findings:
+        """Let everything come to rest, stop the workers, and hold the invariants against what is left.
+
+        `dead` messages are expected in the queue of dead letters, which are not told from others here.
+        """
+        await self.settled()
+        wrong = await self._absent_consumers() if consumers else []
+        killed = {pid for worker in self.workers for pid in worker.pids if not worker.running or pid != worker.pid}
+        for worker in self.workers:
+            if worker.running:
+                code = await worker.stop()
+                wrong += [f"worker {worker.name} ended with {code} when it was stopped"] if code else []
+        left = await self._collect()
+        left.depths = {name: depth for name, depth in (await self.depths()).items() if name != self.names.dead}
+        found = (await self.depths([self.names.dead]))[self.names.dead]
+        wrong += [f"{found} dead letters, expected {dead}"] if found != dead else []
+        struck = killed | {note["pid"] for note in left.journal if note["event"] == "struck"}
+        findings = check(left, redis_lost=redis_lost, cut=cut, dead_pids=struck)
+        findings.wrong += wrong
+        return findings
+
+    async def _absent_consumers(self) -> list[str]:
+        """I9: every queue that is worked has a consumer of every worker."""
+        running = sum(worker.running for worker in self.workers)
+        found: dict[str, int] = {}
+        for _ in range(50):  # a restarted broker may count one of a connection that is gone for a moment
+            found = await self.consumers()
+            if set(found.values()) == {running}:
+                return []
+            await asyncio.sleep(LOOK_S)
+        return [f"I9: {running} workers run, but the consumers are {found}"]
+
+    async def _collect(self) -> records.Records:
+        lines = self.carrier.lines()
+        rows, stored, rejected = await records.postgres(self.database_url)
+        charged, parked = await records.redis(self.servers.redis.url, self.prefix)
+        return records.Records(
+            confirmed=self.confirmed,
+            calls=records.calls(lines),
+            reports=records.reports(lines),
+            arrivals=self.callback.arrivals,
+            rows=rows,
+            stored=stored,
+            rejected=rejected,
+            charged=charged,
+            parked=parked,
+            journal=records.journal(self.folder / "journal"),
+        )
+
+
+def _categories() -> list[Any]:
+    from engine.message import Category
+
+    return list(Category)
+
+
+@asynccontextmanager
+async def lab(
+    servers: Servers, folder: Path, seed: int, *, concurrency: int = 50, workers: int = 2, more: str = ""
+) -> AsyncIterator[Lab]:
+    """An installation on the servers; what it leaves on them is removed, its processes are ended."""
+    prefix = f"f{uuid4().hex[:12]}"
+    async with AsyncExitStack() as stack:
+        carrier = CarrierProcess(folder, seed)
+        stack.callback(carrier.close)
+        ways = {name: await stack.enter_async_context(proxy(carrier.port)) for name in ("alpha", "beta")}
+        settings = folder / "sms.toml"
+        settings.write_text(settings_toml(ways["alpha"].port, ways["beta"].port, concurrency=concurrency, more=more))
+        database_url = await _database(stack, servers.postgres.url, prefix)
+        await asyncio.gather(carrier.start(), _declare(stack, servers.rabbit.url, prefix), migrate(database_url))
+        team = []
+        for position in range(workers):
+            proxies = {
+                "amqp": await stack.enter_async_context(proxy(servers.rabbit.port)),
+                "redis": await stack.enter_async_context(proxy(servers.redis.port)),
+                "postgres": await stack.enter_async_context(proxy(servers.postgres.port)),
+            }
+            environment = {
+                "SMS_AMQP_URL": proxies["amqp"].before(servers.rabbit.url),
+                "SMS_REDIS_URL": proxies["redis"].before(servers.redis.url),
+                "SMS_POSTGRES_URL": proxies["postgres"].before(database_url),
+                "SMS_PREFIX": prefix,
+                "SMS_CONFIG": str(settings),
+            }
+            worker = Worker("abcdefgh"[position], folder, environment, proxies)
+            stack.callback(worker.close)
+            team.append(worker)
+        await carrier.report_to([worker.url for worker in team])
+        callback = await stack.enter_async_context(Callback(servers.rabbit.url, prefix).listening())
+        yield Lab(seed, servers, prefix, carrier, callback, team, ways, database_url, folder)
+
+
+async def _declare(stack: AsyncExitStack, url: str, prefix: str) -> None:
+    async with connected(url, prefix) as connection:
+        await declare(await open_channel(connection), prefix)
+    stack.push_async_callback(_remove, url, prefix)
+
+
+async def _remove(url: str, prefix: str) -> None:
+    names = Names(prefix)
+    with contextlib.suppress(ConnectionError):
+        async with connected(url, prefix) as connection:
+            channel = await open_channel(connection)
+            for queue in names.queues:
+                await channel.queue_delete(queue)
+            for exchange in names.exchanges:
+                await channel.exchange_delete(exchange)
+
+
+async def _database(stack: AsyncExitStack, url: str, prefix: str) -> str:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'create database "{prefix}"')
+    finally:
+        await connection.close()
+    stack.push_async_callback(_drop, url, prefix)
+    return urlunsplit(urlsplit(url)._replace(path=f"/{prefix}"))
+
+
+async def _drop(url: str, prefix: str) -> None:
+    with contextlib.suppress(OSError):
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(f'drop database "{prefix}" with (force)')
+        finally:
+            await connection.close()
