@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from adapters.rabbitmq.connection import closing, connected, lost, open_channel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiormq.abc import DeliveredMessage
 
 AGAIN_S = 0.1
@@ -47,14 +45,14 @@ class Callback:
         """The receipt that stands: the first of the highest rank."""
         return max(self.arrivals.get(job, ()), key=lambda arrival: arrival.rank, default=None)
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[Callback]:
-        task = asyncio.create_task(self._listen())
-        try:
-            yield self
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def listen(self) -> None:
+        """Take receipts from now on."""
+        self._listening = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Leave them in the queue."""
+        self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
 
     async def _listen(self) -> None:
         while True:

@@ -1,7 +1,7 @@
 """A simulated carrier in a process of its own: whatever it accepts is on disk before it answers.
 
 `python -m tests.faults.carrier PORT LOG SEED`. Its log is what the engine is judged by. It is told how to behave by
-`PUT /behaviour` and where to report by `PUT /webhooks`; `GET /pending` says how many delivery receipts are on their way.
+`PUT /behaviour` and where to report by `PUT /webhooks`; `GET /pending` counts the delivery receipts on their way.
 """
 
 from __future__ import annotations

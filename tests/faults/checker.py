@@ -37,14 +37,12 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
 
 
-def check(
-    records: Records, *, redis_lost: bool = False, cut: bool = False, dead_pids: Collection[int] = ()
-) -> Findings:
+def check(records: Records, *, redis_lost: bool = False, cut: bool = False, struck: Collection[int] = ()) -> Findings:
     """Judge a run.
 
     `redis_lost`: Redis lost its data, so fences may start anew and its logs need not hold what was sent before.
     `cut`: answers of the carrier were lost on the way, so any call may have ended in an unknown outcome.
-    `dead_pids`: workers that were killed, frozen or stuck; what they held may be unknown.
+    `struck`: processes that were killed, frozen or stuck; what they held may be unknown.
     """
     standing = {job: _standing(records.arrivals.get(job, [])) for job in records.confirmed}
     lost = [job for job, arrival in standing.items() if arrival is None or arrival.rank == 1]
@@ -66,7 +64,7 @@ def check(
     findings.wrong += _stored(records, standing)
     findings.wrong += [f"I9: {depth} messages are left in {queue}" for queue, depth in records.depths.items() if depth]
     if not cut:
-        findings.wrong += _uncaused(records, unknown, dead_pids)
+        findings.wrong += _uncaused(records, unknown, struck)
     return findings
 
 
@@ -177,14 +175,14 @@ def _charges(records: Records, unknown: set[str]) -> Iterator[str]:
             yield f"I8: job {job} is charged, but no carrier can have it ({_story(records, job)})"
 
 
-def _uncaused(records: Records, unknown: set[str], dead_pids: Collection[int]) -> Iterator[str]:
+def _uncaused(records: Records, unknown: set[str], struck: Collection[int]) -> Iterator[str]:
     """An outcome is unknown only where a carrier left it open, or the worker that held the job was struck down."""
     open_calls = {
         call.job for call in records.calls if call.answer not in CLEAR or call.ended_at - call.began_at > TIMEOUT_S / 2
     }
     held: set[str] = set()
     for note in records.journal:
-        if note["pid"] in dead_pids and note["event"] == "begun" and "fence" in note:
+        if note["pid"] in struck and note["event"] == "asked":
             held.add(note["job"])
     for job in unknown - open_calls - held:
         yield f"unknown without a cause: job {job} ({_story(records, job)})"

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.lab import Lab, lab
 from tests.faults.servers import Servers
+from tests.faults.setup import lab
 from tests.faults.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from tests.faults.checker import Findings
+    from tests.faults.lab import Lab
 
 FOLDER = Path(__file__).parent
 ALL = os.environ.get("SMS_TEST_FAULTS") == "all"
@@ -73,7 +74,7 @@ class Row:
             yield ready
 
     async def holds(self, ready: Lab, **exceptions: Any) -> Findings:
-        """Judge what happened in the lab (`Lab.judge`), enter it in the table, and fail where an invariant is broken."""
+        """Judge what happened in the lab (`Lab.judge`), enter it in the table, and fail where one is broken."""
         findings = await ready.judge(**exceptions)
         TABLE.add(self.fault, findings, ready.recovery_s)
         self.judged = True

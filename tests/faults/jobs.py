@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from adapters.rabbitmq.producer import JobFields, uuid7
-from engine.limits import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +54,6 @@ class Job:
     id: UUID
     to: str
     category: str
-    not_before_s: float = 0.0
 
     def fields(self) -> JobFields:
         return JobFields(
@@ -129,10 +127,3 @@ code_path = "code"
 [channels.receipts]
 states = {{ DELIVRD = "delivered", UNDELIV = "undelivered" }}
 """
-
-
-def windows(limit: Limit) -> list[Window]:
-    """A rule's windows, for the recount."""
-    from engine.limits import parse_window
-
-    return [parse_window(text) for text in limit.windows]

@@ -1,35 +1,29 @@
-"""One installation under fault: servers, proxies, two workers, the carrier, a producer, and the one who keeps records."""
+"""One installation under fault, and what a row of the matrix does with it (`setup.lab` makes one)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
-import asyncpg
-
-from adapters.postgres.migrate import migrate
 from adapters.rabbitmq.connection import connected, open_channel
 from adapters.rabbitmq.producer import Producer, SendError
-from adapters.rabbitmq.topology import Names, declare
+from adapters.rabbitmq.topology import Names
+from engine.message import Category
 from tests.faults import records
-from tests.faults.callback import Callback
 from tests.faults.checker import Findings, check
-from tests.faults.jobs import settings_toml
-from tests.faults.processes import CarrierProcess, Worker
-from tests.faults.proxy import Proxy, proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from tests.faults.callback import Callback
     from tests.faults.jobs import Job
+    from tests.faults.processes import CarrierProcess, Worker
+    from tests.faults.proxy import Proxy
     from tests.faults.servers import Servers
 
 SETTLED_S = 90.0  #: bound of a wait; nothing is asserted about the time it takes
@@ -55,6 +49,8 @@ class Lab:
     confirmed_at: dict[str, float] = field(default_factory=dict)
     struck_at: float = 0.0
     over_at: float = 0.0
+    redis_url: str = ""  #: of the Redis that took over, if one did
+    struck: set[int] = field(default_factory=set)  #: processes that were killed, frozen or stuck
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
@@ -90,19 +86,24 @@ class Lab:
             except SendError as error:
                 again = {str(fields["id"]) for fields in error.jobs}
             for job_id in unconfirmed.keys() - again:
-                self.confirmed[job_id] = unconfirmed[job_id]
-                self.confirmed_at[job_id] = time.monotonic()
+                self.note_confirmed(unconfirmed[job_id])
             unconfirmed = {job_id: unconfirmed[job_id] for job_id in again}
 
+    def note_confirmed(self, job: Job) -> None:
+        """The broker has this job; from now on it may not be lost."""
+        self.confirmed[str(job.id)] = job
+        self.confirmed_at[str(job.id)] = time.monotonic()
+
     @contextlib.contextmanager
-    def fault(self) -> Iterator[None]:
-        """Mark when the fault lasts, from which the time to recover is counted."""
-        self.strike()
+    def fault(self, *workers: Worker) -> Iterator[None]:
+        """Mark how long a fault lasts; from its end the time to recover is counted."""
+        self.strike(*workers)
         yield
         self.over_at = time.monotonic()
 
-    def strike(self) -> None:
-        """Mark the moment of a fault that nobody lifts."""
+    def strike(self, *workers: Worker) -> None:
+        """Mark the moment of a fault; what these workers held may be of unknown outcome."""
+        self.struck |= {worker.pid for worker in workers}
         self.struck_at = self.over_at = time.monotonic()
 
     @property
@@ -127,10 +128,11 @@ class Lab:
 
     async def accepted(self, count: int) -> None:
         """Wait until the carrier has accepted so many."""
-        await self.until(lambda: self._accepts() >= count, f"{count} accepted submits")
+        await self.until(lambda: len(self.carrier_accepts()) >= count, f"{count} accepted submits")
 
-    def _accepts(self) -> int:
-        return sum(line["kind"] == "accept" for line in self.carrier.lines())
+    def carrier_accepts(self) -> list[str]:
+        """The carrier's ids of what it accepted so far."""
+        return [line["id"] for line in self.carrier.lines() if line["kind"] == "accept"]
 
     async def depths(self, names: Collection[str] = ()) -> dict[str, int]:
         """Messages ready in queues, by default in all but that of the callback."""
@@ -141,7 +143,7 @@ class Lab:
 
     async def consumers(self) -> dict[str, int]:
         """Consumers of the queues that the workers work."""
-        worked = [*map(self.names.of_category, _categories()), self.names.record]
+        worked = [*map(self.names.of_category, Category), self.names.record]
         async with connected(self.servers.rabbit.url, "consumers") as connection:
             channel = await open_channel(connection)
             return {name: (await channel.queue_declare(name, passive=True)).consumer_count or 0 for name in worked}
@@ -173,7 +175,6 @@ class Lab:
         """
         await self.settled()
         wrong = await self._absent_consumers() if consumers else []
-        killed = {pid for worker in self.workers for pid in worker.pids if not worker.running or pid != worker.pid}
         for worker in self.workers:
             if worker.running:
                 code = await worker.stop()
@@ -182,8 +183,8 @@ class Lab:
         left.depths = {name: depth for name, depth in (await self.depths()).items() if name != self.names.dead}
         found = (await self.depths([self.names.dead]))[self.names.dead]
         wrong += [f"{found} dead letters, expected {dead}"] if found != dead else []
-        struck = killed | {note["pid"] for note in left.journal if note["event"] == "struck"}
-        findings = check(left, redis_lost=redis_lost, cut=cut, dead_pids=struck)
+        struck = {note["pid"] for note in left.journal if note["event"] == "struck"}
+        findings = check(left, redis_lost=redis_lost, cut=cut, struck=self.struck | struck)
         findings.wrong += wrong
         return findings
 
@@ -201,7 +202,7 @@ class Lab:
     async def _collect(self) -> records.Records:
         lines = self.carrier.lines()
         rows, stored, rejected = await records.postgres(self.database_url)
-        charged, parked = await records.redis(self.servers.redis.url, self.prefix)
+        charged, parked = await records.redis(self.redis_url or self.servers.redis.url, self.prefix)
         return records.Records(
             confirmed=self.confirmed,
             calls=records.calls(lines),
@@ -214,81 +215,3 @@ class Lab:
             parked=parked,
             journal=records.journal(self.folder / "journal"),
         )
-
-
-def _categories() -> list[Any]:
-    from engine.message import Category
-
-    return list(Category)
-
-
-@asynccontextmanager
-async def lab(
-    servers: Servers, folder: Path, seed: int, *, concurrency: int = 50, workers: int = 2, more: str = ""
-) -> AsyncIterator[Lab]:
-    """An installation on the servers; what it leaves on them is removed, its processes are ended."""
-    prefix = f"f{uuid4().hex[:12]}"
-    async with AsyncExitStack() as stack:
-        carrier = CarrierProcess(folder, seed)
-        stack.callback(carrier.close)
-        ways = {name: await stack.enter_async_context(proxy(carrier.port)) for name in ("alpha", "beta")}
-        settings = folder / "sms.toml"
-        settings.write_text(settings_toml(ways["alpha"].port, ways["beta"].port, concurrency=concurrency, more=more))
-        database_url = await _database(stack, servers.postgres.url, prefix)
-        await asyncio.gather(carrier.start(), _declare(stack, servers.rabbit.url, prefix), migrate(database_url))
-        team = []
-        for position in range(workers):
-            proxies = {
-                "amqp": await stack.enter_async_context(proxy(servers.rabbit.port)),
-                "redis": await stack.enter_async_context(proxy(servers.redis.port)),
-                "postgres": await stack.enter_async_context(proxy(servers.postgres.port)),
-            }
-            environment = {
-                "SMS_AMQP_URL": proxies["amqp"].before(servers.rabbit.url),
-                "SMS_REDIS_URL": proxies["redis"].before(servers.redis.url),
-                "SMS_POSTGRES_URL": proxies["postgres"].before(database_url),
-                "SMS_PREFIX": prefix,
-                "SMS_CONFIG": str(settings),
-            }
-            worker = Worker("abcdefgh"[position], folder, environment, proxies)
-            stack.callback(worker.close)
-            team.append(worker)
-        await carrier.report_to([worker.url for worker in team])
-        callback = await stack.enter_async_context(Callback(servers.rabbit.url, prefix).listening())
-        yield Lab(seed, servers, prefix, carrier, callback, team, ways, database_url, folder)
-
-
-async def _declare(stack: AsyncExitStack, url: str, prefix: str) -> None:
-    async with connected(url, prefix) as connection:
-        await declare(await open_channel(connection), prefix)
-    stack.push_async_callback(_remove, url, prefix)
-
-
-async def _remove(url: str, prefix: str) -> None:
-    names = Names(prefix)
-    with contextlib.suppress(ConnectionError):
-        async with connected(url, prefix) as connection:
-            channel = await open_channel(connection)
-            for queue in names.queues:
-                await channel.queue_delete(queue)
-            for exchange in names.exchanges:
-                await channel.exchange_delete(exchange)
-
-
-async def _database(stack: AsyncExitStack, url: str, prefix: str) -> str:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f'create database "{prefix}"')
-    finally:
-        await connection.close()
-    stack.push_async_callback(_drop, url, prefix)
-    return urlunsplit(urlsplit(url)._replace(path=f"/{prefix}"))
-
-
-async def _drop(url: str, prefix: str) -> None:
-    with contextlib.suppress(OSError):
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(f'drop database "{prefix}" with (force)')
-        finally:
-            await connection.close()

@@ -17,7 +17,6 @@ from tests.servers.processes import OwnProcess, free_port
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.faults.carrier import Behaviour
     from tests.faults.failpoints import Failpoint
     from tests.faults.proxy import Proxy
 

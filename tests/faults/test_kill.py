@@ -36,7 +36,7 @@ async def test_what_a_killed_worker_held_is_taken_over_and_unknown_only_if_it_ma
         await lab.start()
         await lab.send(some_jobs(40, lab.rng, categories={"notification": 1}), most=1)
         assert await doomed.ended() == -signal.SIGKILL
-        lab.strike()
+        lab.strike(doomed)
         findings = await row.holds(lab)
         assert findings.unknown == (1 if point in OPEN else 0)
         assert heir.pids
@@ -53,5 +53,5 @@ async def test_a_worker_killed_while_it_drains_leaves_nothing_unknown_that_it_ha
         await lab.accepted(4)
         doomed.send(signal.SIGTERM)
         assert await doomed.ended() == -signal.SIGKILL
-        lab.strike()
+        lab.strike(doomed)
         assert (await row.holds(lab)).unknown == 0

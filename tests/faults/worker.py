@@ -71,6 +71,7 @@ class Faults:
         return await settle(delivery)
 
     async def _begin(self, begin: Method, claim: Any, *args: Any, **named: Any) -> Any:
+        self._journal.note("asked", claim.job)  # before: a process may die between Redis's grant and its hearing of it
         verdict = await begin(claim, *args, **named)
         granted = isinstance(verdict, Granted)
         facts = {"fence": verdict.fence} if isinstance(verdict, Granted) else {}
