@@ -11,6 +11,8 @@ from engine.message import Category
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Path = Annotated[str, Field(min_length=1)]
+Answer = Literal["delivered", "undelivered", "submitted", "not_sent"]
+Status = Annotated[int, Field(ge=100, le=599)]
 Verdict = Literal["accepted", "refused", "fault", "throttled", "unanswered"]
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2}|001|\*)$")]
 
@@ -50,6 +52,7 @@ class SimulatorSettings(Channel):
     receipt_late: Share = 0.0
     receipt_late_s: Seconds = 60.0
     receipt_never: Share = 0.0
+    answers_queries: bool = False
 
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
@@ -66,7 +69,7 @@ class AnswerSettings(Section):
     values: dict[str, Verdict] = {}
     code_path: Path | None = None
     reason_path: Path | None = None
-    statuses: dict[Annotated[int, Field(ge=100, le=599)], Verdict] = {}
+    statuses: dict[Status, Verdict] = {}
 
 
 class ReceiptSettings(Section):
@@ -79,6 +82,18 @@ class ReceiptSettings(Section):
     states: Annotated[dict[str, Literal["delivered", "undelivered", "submitted"]], Field(min_length=1)]
 
 
+class QuerySettings(Section):
+    """Where a carrier is asked for a message by our reference, and what its answer means."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    id_path: Path = "id"
+    status_path: Path = "status"
+    code_path: Path | None = None
+    states: Annotated[dict[str, Answer], Field(min_length=1)]
+    not_sent_statuses: list[Status] = []
+    settles_after_s: Seconds = 60.0
+
+
 class HttpSettings(Channel):
     """A carrier that takes JSON over HTTP."""
 
@@ -89,8 +104,14 @@ class HttpSettings(Channel):
     body: Annotated[dict[str, Any], Field(min_length=1)]
     answer: AnswerSettings = AnswerSettings()
     receipts: ReceiptSettings | None = None
+    query: QuerySettings | None = None
     webhook_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     webhook_token_env: str | None = None
+
+    @property
+    def answers_queries(self) -> bool:
+        """Whether the carrier can be asked what became of a message."""
+        return self.query is not None
 
 
 ChannelSettings = Annotated[SimulatorSettings | HttpSettings, Field(discriminator="kind")]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from config.load import ConfigError
 from engine.compose import Directory, Template
-from engine.deliver import Policy
 from engine.limits import Rule, parse_window
 from engine.message import Category
+from engine.policy import Policy
 from engine.routing import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from config.channels import Channel, HttpSettings
+    from config.channels import Channel, HttpSettings, SimulatorSettings
     from config.settings import PerCategory, Settings
 
 
@@ -50,11 +50,12 @@ def policy(settings: Settings) -> Policy:
         unknown_grace={
             category: timedelta(seconds=s) for category, s in _by_category(settings.unknown_grace_s).items()
         },
+        resend=frozenset(Category(name) for name, choice in settings.on_unknown if choice == "resend"),
         retry_delays_s=tuple(settings.retry_delays_s),
     )
 
 
-def profile(channel: Channel) -> Profile:
+def profile(channel: HttpSettings | SimulatorSettings) -> Profile:
     """What the operator says of a channel."""
     return Profile(
         name=channel.name,
@@ -62,6 +63,7 @@ def profile(channel: Channel) -> Profile:
         categories=frozenset(channel.categories),
         weight=channel.weight,
         timeout_s=channel.timeout_s,
+        answers_queries=channel.answers_queries,
     )
 
 

@@ -50,6 +50,14 @@ class Concurrency(Section):
     promotion: Consumers
 
 
+class OnUnknown(Section):
+    """What is done, for each category, once an unknown outcome has waited for its grace time; never a second code."""
+
+    otp: Literal["give_up"]
+    notification: Literal["give_up", "resend"]
+    promotion: Literal["give_up", "resend"]
+
+
 class AccountSettings(Section):
     """An account that may send."""
 
@@ -100,6 +108,7 @@ class Settings(Section):
     visibility_timeout_s: PerCategory
     validity_s: PerCategory
     unknown_grace_s: PerCategory
+    on_unknown: OnUnknown
     blocked: list[Annotated[str, Field(pattern=r"^\+[1-9][0-9]{5,14}$")]]
     accounts: list[AccountSettings]
     signatures: list[SignatureSettings]
@@ -123,6 +132,17 @@ class Settings(Section):
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise ValueError(f"{key} = {twice!r} twice: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _check_resends(self) -> Settings:
+        for category, choice in self.on_unknown:
+            grace_s, validity_s = (getattr(each, category) for each in (self.unknown_grace_s, self.validity_s))
+            if choice == "resend" and grace_s >= validity_s:
+                raise ValueError(
+                    f"on_unknown.{category} = 'resend': unknown_grace_s.{category} ({grace_s:g}) must be less than "
+                    f"validity_s.{category} ({validity_s:g}), or nothing would be left to send"
+                )
         return self
 
     @model_validator(mode="after")

@@ -6,36 +6,30 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import events
+from engine.claims import Abandoned, Busy, Claim, Done, Granted, Limited
 from engine.compose import compose
 from engine.limits import charges
 from engine.message import Message, Rejection
-from engine.ports import Abandoned, Busy, Claim, Done, Granted, Limited
-from engine.receipts import Receipt, State, receipt_for
+from engine.receipts import Receipt, State, given_up, receipt_for
 from engine.submit import NotNow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Sequence
+    from datetime import datetime
 
     from engine import ports
+    from engine.claims import Verdict
     from engine.compose import Directory
     from engine.limits import Rule
     from engine.message import Category, Job
+    from engine.policy import Policy
     from engine.receipts import DeliveryReceipt
     from engine.record_receipt import RecordReceipt
+    from engine.resolve import Resolve
     from engine.submit import Submit
 
 UNREADABLE = "-"  #: the ledger keeps jobs without a readable number under this name
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What an operator decides about deliveries, per category where urgency differs."""
-
-    visibility_s: Mapping[Category, float]  #: how long a taken job is nobody else's
-    validity: Mapping[Category, timedelta]  #: of a job that names no `expires_at`
-    unknown_grace: Mapping[Category, timedelta]  #: how long an unknown outcome waits for evidence
-    retry_delays_s: tuple[float, ...] = (5.0, 30.0, 120.0, 300.0)  #: between rounds in which no channel took it
+FAR_OFF_S = 3600.0  #: jobs whose time comes later wait in the schedule, the others in the queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +37,10 @@ class Deliver:
     """Compose, claim, submit, record, report. Every step may be repeated; none sends a message twice."""
 
     queue: ports.JobQueue
+    schedule: ports.Schedule
     ledger: ports.Ledger
     submit: Submit
+    resolve: Resolve
     correlator: ports.Correlator
     publisher: ports.ReceiptPublisher
     record_receipt: RecordReceipt
@@ -57,12 +53,17 @@ class Deliver:
 
     async def __call__(self, delivery: ports.Delivery) -> None:
         job, now = delivery.job, self.clock.now()
-        if job.not_before is not None and now < job.not_before:
-            return await self._defer(delivery, "scheduled", (job.not_before - now).total_seconds())
+        # One that ends before it may begin is told so when it ends.
+        if job.not_before is not None and now < (due_at := min(job.not_before, job.expires_at or job.not_before)):
+            return await self._keep_until(due_at, delivery, (due_at - now).total_seconds())
         recipient = self.numbers.read(job.to)
         number = recipient.number if recipient else UNREADABLE
         composed = compose(job, recipient, self.directory)
-        match await self.ledger.begin(self._claim(job, number, composed)):
+        claim = self._claim(job, number, composed)
+        verdict: Verdict | Receipt = await self.ledger.begin(claim)
+        if isinstance(verdict, Done) and verdict.receipt.unresolved:
+            verdict = await self.resolve(claim, verdict.receipt)
+        match verdict:
             case Granted() as grant:
                 result = await self._carry_out(job, composed, grant)
                 if isinstance(result, NotNow):
@@ -81,18 +82,34 @@ class Deliver:
                 reason = "A worker took the job and never reported back; it may have been submitted."
                 unknown = self._receipt(job, composed, number, State.UNKNOWN, "WORKER_LOST", reason)
                 await self._advance(delivery, number, replace(unknown, attempts=attempts + 1))
-            case Done(receipt) if receipt.unresolved and now >= self._resolve_by(receipt):
-                await self._advance(delivery, number, replace(receipt, final=True, at=now))
+            case Receipt() as news:
+                await self._report(delivery, number, news)
             case Done(receipt):
                 await self._report(delivery, number, receipt, repeated=True)
             case Busy(wait_s):
                 await self._defer(delivery, "busy", wait_s)
+
+    async def _keep_until(self, due_at: datetime, delivery: ports.Delivery, left_s: float) -> None:
+        if left_s <= FAR_OFF_S:
+            return await self._defer(delivery, "scheduled", left_s)
+        if not await self.schedule.put(delivery.job, due_at):  # it waits in the queue until it is asked again
+            return await self._defer(delivery, "scheduled", FAR_OFF_S)
+        self.telemetry.emit(events.Deferred(delivery.job.id, delivery.job.category, "scheduled", left_s))
+        await self.queue.settle(delivery)
 
     def _claim(self, job: Job, number: str, composed: Message | Rejection) -> Claim:
         counts = charges(self.rules, composed) if isinstance(composed, Message) else ()
         return Claim(job.id, number, counts, self.policy.visibility_s[job.category])
 
     async def _carry_out(self, job: Job, composed: Message | Rejection, grant: Granted) -> Receipt | NotNow:
+        result = await self._try(job, composed, grant)
+        if grant.doubt and not (isinstance(result, Receipt) and result.state is State.SUBMITTED):
+            # Whatever became of it this time, the time before it may have been sent.
+            attempts = max(grant.attempts, result.attempts)
+            return replace(given_up(grant.doubt, self.clock.now()), attempts=attempts)
+        return result
+
+    async def _try(self, job: Job, composed: Message | Rejection, grant: Granted) -> Receipt | NotNow:
         number = grant.claim.recipient
         if isinstance(composed, Rejection):
             return self._receipt(job, composed, number, State.REJECTED, composed.code, composed.reason)
@@ -119,7 +136,7 @@ class Deliver:
         for dlr in early:
             await self.record_receipt.apply(dlr, number, receipt.job)
         if receipt.unresolved:
-            return await self._defer(delivery, "unresolved", (self._resolve_by(receipt) - now).total_seconds())
+            return await self._defer(delivery, "unresolved", self.resolve.next_look_s(receipt))
         await self.queue.settle(delivery)
 
     async def _defer(self, delivery: ports.Delivery, why: str, delay_s: float) -> None:
@@ -135,9 +152,6 @@ class Deliver:
         expires_at = self._expires_at(job, _category(job, composed))
         left_s = (expires_at - self.clock.now()).total_seconds()
         return max(0.0, min(delays[min(delivery.deferrals, len(delays) - 1)], left_s))
-
-    def _resolve_by(self, receipt: Receipt) -> datetime:
-        return receipt.at + self.policy.unknown_grace[receipt.category]
 
     def _receipt(
         self, job: Job, composed: Message | Rejection, number: str, state: State, code: str, reason: str

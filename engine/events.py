@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from engine.message import Category
     from engine.outcomes import Outcome
-    from engine.receipts import Receipt
+    from engine.receipts import DeliveryReceipt, NotSent, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,13 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Scheduled:
+    """So many jobs wait in the schedule, those of all workers together."""
+
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A defect of ours: handling a job raised something nobody expected."""
 
@@ -71,6 +78,15 @@ class DeliveryReceiptSeen:
     channel: str
     status: str
     matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A carrier was asked what became of a message; None: it said nothing of use, or did not answer."""
+
+    job: UUID
+    channel: str
+    answer: DeliveryReceipt | NotSent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +140,11 @@ Event = (
     Submitted
     | Reported
     | Deferred
+    | Scheduled
     | Crashed
     | StaleResult
     | DeliveryReceiptSeen
+    | Asked
     | Recorded
     | DeadLettered
     | Redriven

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from engine.claims import Claim, Granted, Verdict
     from engine.events import Event
-    from engine.limits import Charge, Rule
     from engine.message import Category, Job, Message, Recipient
     from engine.outcomes import Outcome
-    from engine.receipts import DeliveryReceipt, Receipt
+    from engine.receipts import DeliveryReceipt, NotSent, Receipt
     from engine.routing import Profile
 
 
@@ -71,64 +71,36 @@ class JobIntake(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A worker's wish to deliver a job."""
+class Schedule(Protocol):
+    """Where jobs wait whose time is far off."""
 
-    job: UUID
-    recipient: str  #: E.164
-    charges: tuple[Charge, ...]
-    visibility_s: float  #: how long the job shall be nobody else's
+    async def put(self, job: Job, due_at: datetime) -> bool:
+        """Keep a job until shortly before it is due; a job that is kept already stays as it is.
 
+        True once it is safe, False if it cannot be kept just now; it never waits long for either.
+        """
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """The job is this worker's until `deadline`; every charge is taken."""
+    async def release(self, due_by: datetime, hand_over: Callable[[Sequence[Job]], Awaitable[bool]]) -> int:
+        """Hand some of the jobs due by then over, and forget them if `hand_over` says they are safe; how many.
 
-    claim: Claim
-    token: str  #: unique per grant; the fence checks it
-    fence: int  #: grows with every grant of the job
-    attempts: int  #: submits made under earlier grants
-    deadline: float  #: monotonic seconds of this process, counted from before the request
+        Several may do so at once, each with jobs of its own. After a crash in between they are handed over again.
+        """
+        ...
 
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """Another worker holds the job for this much longer."""
-
-    wait_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The job has a receipt already, which may be the news that its outcome is unknown."""
-
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Abandoned:
-    """A worker held the job, may have submitted it, and never came back: the outcome is unknown."""
-
-    attempts: int  #: submits made under grants before that worker's
-
-
-@dataclass(frozen=True, slots=True)
-class Limited:
-    """A rule does not admit the message; nothing was charged."""
-
-    rule: Rule
-    retry_at: datetime
-
-
-Verdict = Granted | Busy | Done | Abandoned | Limited
+    async def count(self) -> int:
+        """How many jobs wait."""
+        ...
 
 
 class Ledger(Protocol):
     """Who holds a job, what became of it, and what its number was charged: one act, one place."""
 
     async def begin(self, claim: Claim) -> Verdict:
-        """Ask for a job: lease it and charge every limit, or do neither."""
+        """Ask for a job: lease it and charge every limit, or do neither.
+
+        Where the claim is made despite an unknown receipt, that receipt stands until there is a better one.
+        """
         ...
 
     async def finish(self, grant: Granted, receipt: Receipt) -> Receipt | None:
@@ -147,6 +119,13 @@ class Ledger(Protocol):
         """Merge later evidence; answers the receipt that stands, or None while a worker holds the job.
 
         A lease that ran out is no hindrance, and is gone afterwards.
+        """
+        ...
+
+    async def reopen(self, recipient: str, unknown: Receipt) -> bool:
+        """Forget an unknown outcome, for the message was surely not sent; whether the job can be begun again.
+
+        Its attempts and charges are kept. False if anything else stands by now, or a worker has begun the job since.
         """
         ...
 
@@ -186,6 +165,13 @@ class Channel(Protocol):
 
     async def submit(self, message: Message) -> Outcome:
         """Hand the message to the carrier. Whatever is raised, or takes too long, counts as unanswered."""
+        ...
+
+    async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
+        """What the carrier knows of a job by our reference; None if nothing, or nothing certain. It may raise anything.
+
+        Only asked where `profile.answers_queries`.
+        """
         ...
 
     async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:

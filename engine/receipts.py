@@ -88,6 +88,11 @@ class DeliveryReceipt:
     status: str = ""  #: as the carrier wrote it
 
 
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A carrier's word, when asked about a message, that it surely never had it."""
+
+
 def receipt_for(job: Job, state: State, at: datetime, *, category: Category, to: str) -> Receipt:
     """The receipt of a job in a state, with everything it echoes from the job."""
     return Receipt(
@@ -110,14 +115,17 @@ def merge(standing: Receipt | None, incoming: Receipt) -> Receipt:
     return incoming if standing is None or incoming.rank > standing.rank else standing
 
 
+def given_up(unknown: Receipt, at: datetime) -> Receipt:
+    """The receipt of a job whose outcome will not be waited for any longer."""
+    return replace(unknown, final=True, at=at)
+
+
 def advance(standing: Receipt, dlr: DeliveryReceipt) -> Receipt:
-    """What a delivery receipt makes of the receipt that stands; the same receipt where it changes nothing."""
-    if dlr.state is State.SUBMITTED:
-        return standing
+    """What a carrier's word makes of the receipt that stands; the same receipt where it changes nothing."""
     incoming = replace(
         standing,
         state=dlr.state,
-        final=True,
+        final=dlr.state is not State.SUBMITTED,
         at=dlr.at,
         code=dlr.code,
         reason=f"The carrier reported {dlr.status}." if dlr.status else None,

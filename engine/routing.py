@@ -23,6 +23,7 @@ class Profile:
     categories: frozenset[Category] | None = None  #: None: all
     weight: float = 1.0
     timeout_s: float = 8.0  #: after which a submit without an answer is of unknown outcome
+    answers_queries: bool = False  #: whether the carrier can be asked what became of a message
 
     def carries(self, message: Message) -> bool:
         """Whether this channel may carry the message at all, well or not."""

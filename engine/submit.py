@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine import ports
+    from engine.claims import Granted
     from engine.message import Message
     from engine.outcomes import Outcome
 
@@ -38,7 +39,7 @@ class Submit:
     telemetry: ports.Telemetry
     rng: Random = field(default_factory=Random)
 
-    async def __call__(self, message: Message, grant: ports.Granted) -> Receipt | NotNow:
+    async def __call__(self, message: Message, grant: Granted) -> Receipt | NotNow:
         receipt = replace(self._receipt(message, State.FAILED), attempts=grant.attempts)
         order = self._order(message)
         if not order:
@@ -75,9 +76,7 @@ class Submit:
         ]
         return routing.plan(candidates, self.rng)
 
-    async def _try(
-        self, channel: ports.Channel, message: Message, grant: ports.Granted, *, last: bool
-    ) -> Outcome | None:
+    async def _try(self, channel: ports.Channel, message: Message, grant: Granted, *, last: bool) -> Outcome | None:
         """One submit, bounded so that it surely ends within the lease; None if there was no room for it."""
         timeout_s = channel.profile.timeout_s
         budget_s = grant.deadline - timeout_s - self.clock.monotonic()

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from adapters.carriers.http import HttpCarrier
 from adapters.carriers.http_answer import AnswerFormat, Verdict
+from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.carriers.place import Places
 from engine.message import Category, Job, Message, Recipient
-from engine.receipts import State
+from engine.receipts import NotSent, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -53,7 +54,10 @@ def places(window: int = 10) -> Places:
 
 
 class JsonCarrier:
-    """A carrier with an API of its own: `POST /send`, answers in `data.id`, receipts as a list under `reports`."""
+    """A carrier with an API of its own: `POST /send`, answers in `data.id`, receipts as a list under `reports`.
+
+    `GET /find?ref=…` tells of a message by the sender's reference.
+    """
 
     def __init__(self) -> None:
         self.mode = "accept"  #: accept, refuse, fault, throttle or silent
@@ -61,12 +65,13 @@ class JsonCarrier:
         self.early = False  #: receipts go out before the answer
         self.report = True
         self.webhook = ""
+        self.found_state = "ENROUTE"  #: what it tells of a message when asked for it
         self.asked: list[dict[str, Any]] = []  #: bodies received
         self.taken: list[tuple[str, UUID]] = []  #: carrier id and job of every message taken
         self.url = ""
         self._reports: set[asyncio.Task[None]] = set()
 
-    def describe(self) -> HttpCarrier:
+    def describe(self, *, settles_after_s: float = 0.0) -> HttpCarrier:
         """How a channel is to speak to it."""
         return HttpCarrier(
             url=self.url,
@@ -85,17 +90,39 @@ class JsonCarrier:
                 code_path="err",
                 list_path="reports",
             ),
+            query=QueryFormat(
+                url=f"{self.url.removesuffix('/send')}/find?ref=${{job}}",
+                states={
+                    "DELIVRD": State.DELIVERED,
+                    "UNDELIV": State.UNDELIVERED,
+                    "ENROUTE": State.SUBMITTED,
+                    "UNKNOWN": NotSent(),
+                },
+                id_path="found.id",
+                status_path="stat",
+                code_path="err",
+                settles_after_s=settles_after_s,
+            ),
         )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[JsonCarrier]:
         """The carrier, listening."""
-        async with serving(self._send) as url:
+        async with serving(self._answer) as url:
             self.url = f"{url}/send"
             yield self
             for report in self._reports:
                 report.cancel()
             await asyncio.gather(*self._reports, return_exceptions=True)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        return await (self._send(request) if request.method == "POST" else self._find(request))
+
+    async def _find(self, request: web.Request) -> web.Response:
+        found = next((id_ for id_, job in self.taken if str(job) == request.query["ref"]), None)
+        if found is None:
+            return web.json_response({"stat": "UNKNOWN"})
+        return web.json_response({"stat": self.found_state, "err": "E7", "found": {"id": found}})
 
     async def _send(self, request: web.Request) -> web.Response:
         asked = await request.json()

@@ -20,10 +20,11 @@ from redis.asyncio import Redis
 from adapters.clock import SystemClock
 from adapters.redis.connection import NEVER_US, Connection, Reply
 from adapters.redis.scripts import Call, Script
+from engine.claims import Claim
 from engine.events import Event
 from engine.limits import Charge, Rule, Window, parse_window
 from engine.message import Category
-from engine.ports import Claim, Clock, Telemetry
+from engine.ports import Clock, Telemetry
 from engine.receipts import Receipt, State
 from tests.servers import PrivateRedis
 from tests.servers.processes import OwnProcess

@@ -13,6 +13,8 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_store import MemoryMessageStore
 from adapters.memory.rate_cap import MemoryRateCap
 from adapters.memory.receipts import MemoryReceiptFeed, MemoryReceiptPublisher
+from adapters.memory.schedule import MemorySchedule
+from adapters.postgres.schedule import PostgresSchedule
 from adapters.postgres.store import PostgresMessageStore
 from adapters.rabbitmq.backlog import recorded
 from adapters.rabbitmq.intake import RabbitJobIntake
@@ -57,6 +59,7 @@ class Backends:
 
     queue: ports.JobQueue
     intake: ports.JobIntake
+    schedule: ports.Schedule
     ledger: ports.Ledger
     correlator: ports.Correlator
     rate_cap: RateCap
@@ -77,6 +80,7 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
     yield Backends(
         queue=queue,
         intake=queue,
+        schedule=MemorySchedule(),
         ledger=MemoryLedger(clock),
         correlator=MemoryCorrelator(clock),
         rate_cap=MemoryRateCap(clock),
@@ -126,6 +130,7 @@ async def on_servers(
         yield Backends(
             queue=queue,
             intake=RabbitJobIntake(publisher, settings.prefix),
+            schedule=PostgresSchedule(store.database, clock, telemetry),
             ledger=RedisLedger(redis, settings.prefix, recall),
             correlator=RedisCorrelator(redis, settings.prefix),
             rate_cap=RedisRateCap(redis, settings.prefix),

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 from adapters.carriers.http import HttpCarrier, HttpChannel
 from adapters.carriers.http_answer import AnswerFormat, Verdict
+from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.carriers.place import Places
 from adapters.carriers.simulator import Behaviour, SimulatedChannel
 from config import policy
 from config.channels import HttpSettings, SimulatorSettings
 from config.load import ConfigError
-from engine.receipts import State
+from engine.receipts import NotSent, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from adapters.carriers.place import RateCap
-    from config.channels import ChannelSettings, ReceiptSettings
+    from config.channels import ChannelSettings, QuerySettings, ReceiptSettings
     from config.settings import Settings
     from engine.ports import Clock
 
@@ -73,6 +74,19 @@ def _carrier(channel: HttpSettings, environment: Mapping[str, str]) -> HttpCarri
             statuses={status: Verdict(verdict) for status, verdict in answer.statuses.items()},
         ),
         receipts=_receipts(channel.receipts) if channel.receipts else None,
+        query=_query(channel.query) if channel.query else None,
+    )
+
+
+def _query(query: QuerySettings) -> QueryFormat:
+    return QueryFormat(
+        url=query.url,
+        states={word: NotSent() if state == "not_sent" else State(state) for word, state in query.states.items()},
+        id_path=query.id_path,
+        status_path=query.status_path,
+        code_path=query.code_path,
+        not_sent_statuses=frozenset(query.not_sent_statuses),
+        settles_after_s=query.settles_after_s,
     )
 
 

@@ -28,6 +28,8 @@ from config.load import ConfigError
 from engine.deliver import Deliver
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
+from engine.resolve import Resolve
+from engine.stager import Stager
 from engine.submit import Submit
 from engine.worker import Worker
 
@@ -46,7 +48,7 @@ class Role(StrEnum):
     """What a worker process does; every process also serves its health and metrics."""
 
     DELIVER = "deliver"  #: takes jobs and submits them
-    RECORD = "record"  #: moves receipts into Postgres
+    RECORD = "record"  #: moves receipts into Postgres, and far-off jobs out of it when their time comes
     API = "api"  #: takes jobs and carriers' delivery receipts over HTTP
 
 
@@ -59,6 +61,7 @@ class Service:
     health: ports.HealthBoard
     worker: Worker
     recorder: Recorder
+    stager: Stager
     roles: Collection[Role]
     drain_timeout_s: float
     url: str  #: where it answers over HTTP
@@ -73,9 +76,10 @@ class Service:
             delivering = group.create_task(self.worker.run()) if Role.DELIVER in self.roles else None
             recording = group.create_task(self.recorder.run()) if Role.RECORD in self.roles else None
             keeping = group.create_task(self._keep_partitions()) if Role.RECORD in self.roles else None
+            staging = group.create_task(self.stager.run()) if Role.RECORD in self.roles else None
             await stop.wait()
-            if keeping:
-                keeping.cancel()
+            for endless in filter(None, (keeping, staging)):
+                endless.cancel()
             self.backends.queue.close_intake()
             await self._end(delivering)
             self.backends.feed.close_intake()
@@ -114,12 +118,15 @@ async def service(
         record_receipt = RecordReceipt(
             backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry
         )
+        how = policy.policy(settings)
         worker = Worker(
             queue=backends.queue,
             deliver=Deliver(
                 queue=backends.queue,
+                schedule=backends.schedule,
                 ledger=backends.ledger,
                 submit=Submit(channels, health, clock, telemetry),
+                resolve=Resolve(backends.ledger, channels, clock, telemetry, how),
                 correlator=backends.correlator,
                 publisher=backends.publisher,
                 record_receipt=record_receipt,
@@ -128,7 +135,7 @@ async def service(
                 telemetry=telemetry,
                 directory=policy.directory(settings),
                 rules=policy.rules(settings),
-                policy=policy.policy(settings),
+                policy=how,
             ),
             telemetry=telemetry,
             concurrency=policy.concurrency(settings),
@@ -153,6 +160,7 @@ async def service(
             health=health,
             worker=worker,
             recorder=Recorder(backends.feed, backends.store, clock, telemetry),
+            stager=Stager(backends.schedule, backends.intake, clock, telemetry),
             roles=roles,
             drain_timeout_s=settings.drain_timeout_s,
             url=f"http://{settings.http_host}:{server.port}",

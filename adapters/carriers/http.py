@@ -1,6 +1,6 @@
 """A channel to any carrier that takes JSON over HTTP and reports by webhook, described in configuration alone.
 
-aiohttp resends a request by itself only for methods it holds idempotent; POST, the one used here, is sent once.
+aiohttp resends a request by itself only for methods it holds idempotent; POST, by which we submit, is sent once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from adapters.carriers import http_body
 from adapters.carriers.http_answer import AnswerFormat, read_answer
+from adapters.carriers.http_query import QueryFormat, read_query
 from adapters.carriers.http_receipts import ReceiptFormat, read_receipts
 from engine.outcomes import ChannelFault, Unanswered
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from engine.message import Message
     from engine.outcomes import Outcome
     from engine.ports import Clock
-    from engine.receipts import DeliveryReceipt
+    from engine.receipts import DeliveryReceipt, NotSent, Receipt
     from engine.routing import Profile
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -47,9 +48,12 @@ class HttpCarrier:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     answer: AnswerFormat = field(default_factory=AnswerFormat)
     receipts: ReceiptFormat | None = None  #: None: it sends none
+    query: QueryFormat | None = None  #: None: it cannot be asked
 
     def __post_init__(self) -> None:
-        http_body.check(self.body)
+        names = http_body.check(self.body)
+        if self.query is not None and "job" not in names:
+            raise ValueError("a query needs ${job} in the body too, or the carrier would know no message by it")
 
 
 class HttpChannel:
@@ -108,6 +112,17 @@ class HttpChannel:
             return ChannelFault(f"No connection to the carrier ({type(error).__name__}).")
         except (aiohttp.ClientError, OSError) as error:
             return Unanswered(f"The connection broke off before the answer ({type(error).__name__}).")
+
+    async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
+        """What the carrier says when it is asked for the job by our reference."""
+        query = self._carrier.query
+        if self._session is None or query is None:
+            return None
+        async with self._session.get(query.url_for(receipt.job), allow_redirects=False) as response:
+            body = await _read(response.content)
+        now = self._clock.now()
+        age_s = (now - (receipt.submitted_at or receipt.at)).total_seconds()
+        return None if body is None else read_query(query, response.status, body, self.profile.name, now, age_s)
 
     def read(self, body: bytes) -> list[DeliveryReceipt]:
         """The delivery receipts in a body that the carrier posted.

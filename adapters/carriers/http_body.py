@@ -43,14 +43,16 @@ VARIABLES: Mapping[str, Callable[[Message], str | int | dict[str, str] | None]] 
 }
 
 
-def check(template: object) -> None:
-    """Make sure that a template can be filled.
+def check(template: object) -> set[str]:
+    """Make sure that a template can be filled; answers the variables that it names.
 
     Raises:
         ValueError: a string of it names a variable that does not exist.
     """
-    for name in sorted(_names(template) - VARIABLES.keys()):
+    names = _names(template)
+    for name in sorted(names - VARIABLES.keys()):
         raise ValueError(f"there is no variable {name!r}; there are {', '.join(VARIABLES)}")
+    return names
 
 
 def fill(template: object, message: Message) -> object:

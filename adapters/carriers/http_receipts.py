@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from adapters.carriers.json_values import at, code, message_id, sentence, word
+from adapters.carriers.json_values import at, code, message_id, normalised, sentence, word
 from engine.receipts import DeliveryReceipt, State
 
 if TYPE_CHECKING:
@@ -62,8 +61,4 @@ def _read(receipt: ReceiptFormat, item: object, position: int, channel: str, rec
     stated = code(at(item, receipt.code_path)) if receipt.code_path else None
     if stated is None and state is State.UNDELIVERED:
         stated = code(status)
-    return DeliveryReceipt(channel, carrier_id, state, received_at, _normalised(stated), sentence(status))
-
-
-def _normalised(stated: str | None) -> str | None:
-    return re.sub(r"[^A-Z0-9]+", "_", stated.upper()).strip("_") or None if stated else None
+    return DeliveryReceipt(channel, carrier_id, state, received_at, normalised(stated), sentence(status))

@@ -45,6 +45,11 @@ def code(value: object) -> str | None:
     return found if found and _CODE.fullmatch(found) else None
 
 
+def normalised(stated: str | None) -> str | None:
+    """A carrier's error code in capitals, digits and underscores."""
+    return re.sub(r"[^A-Z0-9]+", "_", stated.upper()).strip("_") or None if stated else None
+
+
 def sentence(value: object) -> str:
     """A carrier's own explanation, shortened and without control characters; empty if there is none."""
     return _CONTROL.sub(" ", word(value) or "")[:MAX_REASON]

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled
-from engine.receipts import DeliveryReceipt, State
+from engine.receipts import DeliveryReceipt, NotSent, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
     from random import Random
     from uuid import UUID
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engine.message import Message
     from engine.outcomes import Outcome
     from engine.ports import Clock
+    from engine.receipts import Receipt
     from engine.routing import Profile
 
 REMEMBERED = 100_000  #: newest messages taken
@@ -78,6 +80,7 @@ class SimulatedChannel:
         self._rng = rng
         self._dead = False
         self._on_receipt: Callable[[DeliveryReceipt], Awaitable[None]] | None = None
+        self._opened_at: datetime | None = None
         self._reports: set[asyncio.Task[None]] = set()
         self._name = uuid4().hex[:12]  # carrier ids differ between processes and restarts
 
@@ -101,6 +104,15 @@ class SimulatedChannel:
     async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
         """Be ready for messages, and report on them to `on_receipt` until it returns."""
         self._on_receipt = on_receipt
+        self._opened_at = self._clock.now()
+
+    async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
+        """Whether it took the job; what came before it opened, or to another process's, it cannot know."""
+        now = self._clock.now()
+        if taken := next((each for each in reversed(self.taken) if each.job == receipt.job), None):
+            return DeliveryReceipt(self.profile.name, taken.carrier_id, State.SUBMITTED, now)
+        submitted_at = receipt.submitted_at or receipt.at
+        return NotSent() if self._opened_at is not None and submitted_at >= self._opened_at else None
 
     async def close(self) -> None:
         """Answer what is under way; receipts still to be sent are never sent."""

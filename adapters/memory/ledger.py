@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from adapters.memory.charge_log import ChargeLog
 from adapters.memory.expiring import Expiring
-from engine.ports import Abandoned, Busy, Done, Granted, Limited
+from engine.claims import Abandoned, Busy, Done, Granted, Limited
 from engine.receipts import merge
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from engine.ports import Claim, Clock, Verdict
+    from engine.claims import Claim, Verdict
+    from engine.ports import Clock
     from engine.receipts import Receipt
 
 FINAL_LIFE_S = 24 * 3600  #: a repeat of the job comes within a day
@@ -35,6 +36,7 @@ class _Record:
     lease_until: float | None = None  #: monotonic seconds
     attempts: int = 0
     receipt: Receipt | None = None
+    resent: bool = False  #: once granted despite an unknown outcome
 
 
 class MemoryLedger:
@@ -51,15 +53,18 @@ class MemoryLedger:
         record = self._records.get((claim.recipient, claim.job)) or _Record()
         if record.lease_until is not None and record.lease_until > now:
             return Busy(record.lease_until - now)
-        if record.receipt is not None:
-            return Done(record.receipt)
+        known = record.receipt
+        again = known is not None and known.unresolved and known.id == claim.despite and not record.resent
+        if known is not None and not again:
+            return Done(known)
         if record.lease_until is not None:
             return Abandoned(record.attempts)
         limited = self._charge(claim)
         if limited is not None:
             return limited
         lease_until = now + claim.visibility_s
-        granted = replace(record, token=token_hex(8), fence=record.fence + 1, lease_until=lease_until)
+        resent = record.resent or again
+        granted = replace(record, token=token_hex(8), fence=record.fence + 1, lease_until=lease_until, resent=resent)
         self._records.put((claim.recipient, claim.job), granted, LIFE_S)
         assert granted.token is not None
         return Granted(claim, granted.token, granted.fence, granted.attempts, lease_until)
@@ -90,6 +95,18 @@ class MemoryLedger:
         if record.lease_until is not None and record.lease_until > self._clock.monotonic():
             return None
         return self._settle(recipient, record, receipt)
+
+    async def reopen(self, recipient: str, unknown: Receipt) -> bool:
+        """Forget an unknown outcome of a message that was surely not sent."""
+        record = self._records.get((recipient, unknown.job)) or _Record()
+        if record.lease_until is not None:
+            return False
+        if record.receipt is not None:
+            if not record.receipt.unresolved or record.receipt.id != unknown.id:
+                return False
+            reopened = replace(record, receipt=None, attempts=unknown.attempts)
+            self._records.put((recipient, unknown.job), reopened, LIFE_S)
+        return True
 
     async def find(self, recipient: str, job: UUID) -> Receipt | None:
         """The receipt that stands."""

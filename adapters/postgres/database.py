@@ -98,7 +98,7 @@ class Database:
 
 
 async def _probe(connection: Connection) -> None:
-    await connection.execute("select from messages limit 0", timeout=CONNECT_S)
+    await connection.execute("select from messages, scheduled limit 0", timeout=CONNECT_S)
 
 
 def _refuses_values(error: Exception) -> bool:

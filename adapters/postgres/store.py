@@ -33,26 +33,26 @@ class PostgresMessageStore:
     """A message store that waits while the database is away."""
 
     def __init__(self, dsn: str, clock: Clock, telemetry: Telemetry) -> None:
-        self._database = Database(dsn, clock, telemetry)
+        self.database = Database(dsn, clock, telemetry)
         self._clock = clock
         self._telemetry = telemetry
 
     @property
     def outage(self) -> Outage:
         """Whether the database answers."""
-        return self._database.outage
+        return self.database.outage
 
     async def __aenter__(self) -> Self:
-        await self._database.open()
+        await self.database.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._database.close()
+        await self.database.close()
 
     async def keep_partitions(self) -> None:
         """Make room for the days to come and drop those past the retention, every hour until cancelled."""
         while True:
-            await self._database.ask(partitions.keep)
+            await self.database.ask(partitions.keep)
             await asyncio.sleep(KEEP_EVERY_S)
 
     async def merge(self, receipts: Sequence[Receipt]) -> None:
@@ -63,7 +63,7 @@ class PostgresMessageStore:
         if not receipts:
             return
         try:
-            await self._database.ask(partial(self._merge, receipts))
+            await self.database.ask(partial(self._merge, receipts))
         except ValuesRefusedError as error:
             if len(receipts) == 1:
                 return await self._reject(receipts[0], str(error))
@@ -73,26 +73,26 @@ class PostgresMessageStore:
 
     async def latest(self, job: UUID) -> Receipt | None:
         """The receipt that stands for a job."""
-        raw = await self._database.ask(lambda connection: connection.fetchval(_SQL["latest_receipt"], job))
+        raw = await self.database.ask(lambda connection: connection.fetchval(_SQL["latest_receipt"], job))
         return None if raw is None else _decode(raw)
 
     async def receipts_of(self, job: UUID) -> list[Receipt]:
         """Every receipt of a job, oldest first."""
-        found = await self._database.ask(lambda connection: connection.fetch(_SQL["receipts_of"], job))
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["receipts_of"], job))
         return [_decode(row["raw"]) for row in found]
 
     async def history(self, recipients: Sequence[str], since: datetime) -> list[Receipt]:
         """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
-        found = await self._database.ask(lambda connection: connection.fetch(_SQL["history"], recipients, since))
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["history"], recipients, since))
         return [_decode(row["raw"]) for row in found]
 
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""
-        return bool(await self._database.ask(lambda connection: connection.fetchval(_SQL["any_before"], at)))
+        return bool(await self.database.ask(lambda connection: connection.fetchval(_SQL["any_before"], at)))
 
     async def recent(self, limit: int) -> list[Receipt]:
         """The latest receipts of all jobs, newest first."""
-        found = await self._database.ask(lambda connection: connection.fetch(_SQL["recent_receipts"], limit))
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["recent_receipts"], limit))
         return [_decode(row["raw"]) for row in found]
 
     async def _merge(self, receipts: Sequence[Receipt], connection: Connection) -> None:
@@ -119,7 +119,7 @@ class PostgresMessageStore:
 
     async def _reject(self, receipt: Receipt, error: str) -> None:
         raw = encode_receipt(receipt).decode()
-        await self._database.ask(
+        await self.database.ask(
             lambda connection: connection.execute(_SQL["reject_receipt"], receipt.id, receipt.job, error, raw)
         )
         reason = f"receipt {receipt.id} of job {receipt.job}: {error}; it is in receipts_rejected"

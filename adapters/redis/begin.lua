@@ -1,7 +1,8 @@
 -- Lease a job and charge every log of its number, or do neither.
 -- KEYS: the job's record, the epoch, the number's mark of restoration, then one log per charge.
 -- ARGV: job, token, visibility in ms, the epoch as the asker knows it, 1 if the number must have been restored in it, the
--- latest time in microseconds that can be right, then the windows of each log.
+-- latest time in microseconds that can be right, the id of an unknown receipt despite which the job shall be granted,
+-- once, or nothing, then the windows of each log.
 local job, token = ARGV[1], ARGV[2]
 if redis.call('GET', KEYS[2]) ~= ARGV[4] then return {'EPOCH'} end
 if now > tonumber(ARGV[6]) then return {'LATE'} end
@@ -13,7 +14,9 @@ if record.lease_until and record.lease_until > now then
   -- Asked before, but the answer got lost: the same grant again.
   return {'GRANTED', record.fence, record.attempts, math.floor(left_ms)}
 end
-if record.receipt then return {'DONE', record.receipt} end
+local again = record.receipt and record.rank == UNRESOLVED and not record.resent
+  and cjson.decode(record.receipt).id == ARGV[7]
+if record.receipt and not again then return {'DONE', record.receipt} end
 if record.token == token then
   -- An echo of a request whose grant was given back since: nobody waits for this answer.
   if not record.lease_until then return {'BUSY', 0} end
@@ -30,12 +33,13 @@ if ARGV[5] == '1' and redis.call('GET', KEYS[3]) ~= ARGV[4] then return {'COLD'}
 local at, refused, retry_at = {}, 0, 0
 for i = 4, #KEYS do
   local free_at
-  at[i], free_at = fit(KEYS[i], job, ARGV[i + 3])
+  at[i], free_at = fit(KEYS[i], job, ARGV[i + 4])
   if free_at > retry_at then refused, retry_at = i - 3, free_at end
 end
 if refused > 0 then return {'LIMITED', refused, retry_at} end
 
-for i = 4, #KEYS do charge(KEYS[i], job, ARGV[i + 3], at[i]) end
+for i = 4, #KEYS do charge(KEYS[i], job, ARGV[i + 4], at[i]) end
 record.token, record.fence, record.lease_until = token, record.fence + 1, now + ARGV[3] * 1000
+record.resent = record.resent or again
 write(KEYS[1], record)
 return {'GRANTED', record.fence, record.attempts, tonumber(ARGV[3])}

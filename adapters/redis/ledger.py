@@ -14,7 +14,7 @@ from adapters.redis.scripts import load
 from adapters.redis.slot import Slot, facts
 from adapters.redis.wide_counts import EPOCH, WideCounts, windows_text
 from adapters.wire import decode_receipt
-from engine.ports import Abandoned, Busy, Done, Granted, Limited
+from engine.claims import Abandoned, Busy, Done, Granted, Limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from adapters.redis.connection import Connection, Reply
     from adapters.redis.recall import Recall
     from adapters.redis.scripts import Word
+    from engine.claims import Claim, Verdict
     from engine.limits import Charge
-    from engine.ports import Claim, Verdict
     from engine.receipts import Receipt
 
 BEGIN = load("clock", "record", "windows", "begin")
 FINISH = load("clock", "record", "merge", "windows", "finish")
 RELEASE = load("record", "release")
+REOPEN = load("record", "reopen")
 FIND = load("record", "find")
 PEEK = load("clock", "record", "peek")
 
@@ -78,8 +79,8 @@ class RedisLedger:
         visibility_ms = round(claim.visibility_s * 1000)
         while True:
             epoch = self._recall.epoch
-            cold, latest_us = int(self._recall.cold), self._redis.latest_us()
-            args: list[Word] = [str(claim.job), token, visibility_ms, epoch.name, cold, latest_us, *windows]
+            needs = epoch.name, int(self._recall.cold), self._redis.latest_us()
+            args: list[Word] = [str(claim.job), token, visibility_ms, *needs, str(claim.despite or ""), *windows]
             reply = await self._redis.ask(BEGIN(keys, args))
             match reply.value:
                 case [b"EPOCH"]:
@@ -119,6 +120,11 @@ class RedisLedger:
         if reply.value is None:
             return None
         return receipt if reply.value == told[-1] else decode_receipt(reply.value)
+
+    async def reopen(self, recipient: str, unknown: Receipt) -> bool:
+        """Forget an unknown outcome of a message that was surely not sent."""
+        args = (str(unknown.id), unknown.attempts)
+        return bool((await self._redis.ask(REOPEN([Slot(self._prefix, recipient).record(unknown.job)], args))).value)
 
     async def find(self, recipient: str, job: UUID) -> Receipt | None:
         """The receipt that stands."""

@@ -1,7 +1,9 @@
 -- A job's record: token (of the last grant), fence, lease_until (only while leased), attempts, and of the receipt that
--- stands: rank, taken (a carrier took the message, or may have), final, receipt (as JSON).
+-- stands: rank, taken (a carrier took the message, or may have), final, receipt (as JSON). `resent`: once granted despite
+-- an unknown outcome.
 -- It is one packed value, for a hash takes half as much memory again.
 local FINAL_LIFE_MS = 24 * 3600 * 1000 -- a repeat of the job comes within a day, or is told from the message store
+local UNRESOLVED = 1 -- the rank of an unknown outcome that evidence is awaited for
 local LIFE_MS = 96 * 3600 * 1000 -- a delivery receipt may come 72 h late
 
 local function read(key)

@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.redis.scripts import Call, digest, load
-from engine.ports import Limited
+from engine.claims import Limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from adapters.redis.connection import Connection
+    from engine.claims import Claim
     from engine.limits import Rule, Window
-    from engine.ports import Claim
 
 MAX_LOGGED = 1000  #: a window with a larger limit is counted in buckets, for a log takes memory for each entry
 

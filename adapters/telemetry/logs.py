@@ -105,6 +105,10 @@ class Logs:
                 self._log.debug("deferred", job=str(job), category=category.value, why=why, delay_s=round(delay_s, 3))
             case events.DeliveryReceiptSeen(channel, status, matched):
                 self._log.debug("delivery receipt", channel=channel, status=status, matched=matched)
+            case events.Scheduled(jobs):
+                self._log.debug("jobs wait for a time far off", jobs=jobs)
+            case events.Asked(job, channel, answer):
+                self._log.debug("asked about", job=str(job), channel=channel, answer=type(answer).__name__)
             case events.Recorded(receipts, seconds):
                 self._log.debug("recorded", receipts=receipts, seconds=round(seconds, 4))
 

@@ -17,14 +17,14 @@ from prometheus_client import (
 
 from engine import events
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
-from engine.receipts import State
+from engine.receipts import NotSent, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from engine.events import Event
     from engine.ports import Channel, HealthBoard
-    from engine.receipts import Receipt
+    from engine.receipts import DeliveryReceipt, Receipt
 
 OUTCOMES: Mapping[type[Outcome], str] = {
     Accepted: "accepted",
@@ -51,6 +51,7 @@ class Metrics:
         self._limited = self._counter("sms_limited", "Jobs a limit did not admit", "code")
         self._deferrals = self._counter("sms_deferrals", "Jobs put back to wait", "why")
         self._dlrs = self._counter("sms_delivery_receipts", "Delivery receipts from carriers", "channel", "matched")
+        self._asked = self._counter("sms_queries", "Carriers asked about unknown outcomes", "channel", "answer")
         self._repeats = self._counter("sms_repeats", "Receipts published again")
         self._crashes = self._counter("sms_crashes", "Jobs whose handling raised an unexpected error")
         self._stale = self._counter("sms_stale_results", "Results that came after their lease had gone to another")
@@ -58,6 +59,7 @@ class Metrics:
         self._dead = self._counter("sms_dead_lettered", "Messages put aside whole")
         self._submit_s = self._histogram("sms_submit_seconds", "From submit to answer", SUBMIT_BUCKETS_S, "channel")
         self._age_s = self._histogram("sms_receipt_age_seconds", "From enqueue to submitted", AGE_BUCKETS_S, "category")
+        self._scheduled = Gauge("sms_scheduled_jobs", "Jobs that wait for a time far off", registry=self.registry)
         self._up = Gauge("sms_server_up", "Whether a server answers", ["server"], registry=self.registry)
         self._health = Gauge("sms_channel_health", "From 0, sick, to 1", ["channel"], registry=self.registry)
         self._load = Gauge("sms_channel_load", "From 0, idle, to 1, full", ["channel"], registry=self.registry)
@@ -85,8 +87,12 @@ class Metrics:
                 self._count_receipt(receipt, age_s)
             case events.Deferred(_, _, why):
                 self._deferrals(why).inc()
+            case events.Scheduled(jobs):
+                self._scheduled.set(jobs)
             case events.DeliveryReceiptSeen(channel, _, matched):
                 self._dlrs(channel, "yes" if matched else "no").inc()
+            case events.Asked(_, channel, answer):
+                self._asked(channel, _said(answer)).inc()
             case events.Recorded(receipts):
                 self._recorded().inc(receipts)
             case events.Crashed():
@@ -114,6 +120,12 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], label: str) -> Callable[[str], Histogram]:
         histogram = Histogram(name, text, [label], buckets=buckets, registry=self.registry)
         return cache(histogram.labels)
+
+
+def _said(answer: DeliveryReceipt | NotSent | None) -> str:
+    if answer is None:
+        return "nothing"
+    return "not_sent" if isinstance(answer, NotSent) else answer.state.value
 
 
 def _load(channel: Channel) -> float:

@@ -15,7 +15,7 @@ from adapters.clock import SystemClock
 from adapters.http.server import HttpServer
 from adapters.http.webhooks import Webhook, Webhooks
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled
-from engine.receipts import State
+from engine.receipts import NotSent, State, receipt_for
 from engine.record_receipt import StillInHand
 from engine.routing import Profile
 from tests.carriers import JsonCarrier, message, places
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from engine import ports
-    from engine.receipts import DeliveryReceipt
+    from engine.message import Message
+    from engine.receipts import DeliveryReceipt, Receipt
 
 PROFILE = Profile("alpha", timeout_s=5)
 SHARES = {"refuse": "refused", "fault": "fault", "throttle": "throttled", "silent": "silent"}
@@ -200,6 +201,31 @@ async def test_a_receipt_may_come_before_the_submit_is_answered(rig: Any) -> Non
         await on.channel.open(inbox)
         outcome = await on.submit()
         assert inbox.receipts.get_nowait().carrier_id == outcome.carrier_id
+        await on.channel.close()
+
+
+def unknown(of: Message) -> Receipt:
+    """The receipt of a message whose submit was not answered."""
+    return receipt_for(of.job, State.UNKNOWN, SystemClock().now(), category=of.category, to=of.recipient.number)
+
+
+async def test_a_message_that_was_taken_and_not_answered_is_found_by_our_reference(rig: Any) -> None:
+    async with rig("silent", report=False) as on:
+        await on.channel.open(Inbox())
+        one = message()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await on.channel.submit(one)
+        found = await on.channel.ask(unknown(one))
+        assert (found.channel, found.carrier_id, found.state) == ("alpha", on.taken()[0][0], State.SUBMITTED)
+        await on.channel.close()
+
+
+async def test_a_message_that_never_came_was_surely_not_sent(rig: Any) -> None:
+    async with rig() as on:
+        await on.channel.open(Inbox())
+        await on.submit()
+        assert await on.channel.ask(unknown(message())) == NotSent()
         await on.channel.close()
 
 

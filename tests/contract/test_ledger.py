@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,8 @@ import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
-from engine.ports import Abandoned, Busy, Claim, Done, Granted, Ledger, Limited
+from engine.claims import Abandoned, Busy, Claim, Done, Granted, Limited
+from engine.ports import Ledger
 from engine.receipts import Receipt, State
 from tests.redis_setup import NUMBER, Heard, OwnClock, OwnTimeConnection, charge, claim, receipt, redis_prefix, rule
 
@@ -406,3 +407,132 @@ async def test_of_fifty_jobs_at_once_a_limit_of_ten_admits_ten(bench: Bench) -> 
     verdicts = await asyncio.gather(*(bench.ledger.begin(claim(charge(ten))) for _ in range(50)))
     assert sum(isinstance(verdict, Granted) for verdict in verdicts) == 10
     assert sum(isinstance(verdict, Limited) for verdict in verdicts) == 40
+
+
+async def unanswered(bench: Bench, wish: Claim, attempts: int = 1) -> Receipt:
+    """A claim whose submit was never answered."""
+    standing = await bench.ledger.finish(await bench.granted(wish), receipt(wish.job, State.UNKNOWN, attempts=attempts))
+    assert standing is not None
+    return standing
+
+
+async def test_a_reopened_job_is_granted_again_with_its_attempts(bench: Bench) -> None:
+    wish = claim(charge(ONE_A_MINUTE))
+    unknown = await unanswered(bench, wish, attempts=3)
+    assert await bench.ledger.reopen(NUMBER, unknown)
+    assert await bench.ledger.find(NUMBER, wish.job) is None
+    again = await bench.granted(wish)
+    assert (again.fence, again.attempts) == (2, 3)
+
+
+async def test_a_reopened_job_keeps_its_charge_until_it_is_begun_again_and_is_charged_once(bench: Bench) -> None:
+    wish = claim(charge(TWO_AN_HOUR))
+    unknown = await unanswered(bench, wish)
+    await bench.ledger.reopen(NUMBER, unknown)
+    await bench.accepted(claim(charge(TWO_AN_HOUR)))
+    assert isinstance(await bench.ledger.begin(claim(charge(TWO_AN_HOUR))), Limited)
+    await bench.accepted(wish)
+
+
+async def test_a_job_submitted_again_is_charged_at_that_time(bench: Bench) -> None:
+    for again in ("reopened", "despite"):
+        wish = claim(charge(ONE_A_MINUTE, again))
+        unknown = await unanswered(bench, wish)
+        bench.clock.elapse(59)
+        if again == "reopened":
+            await bench.ledger.reopen(NUMBER, unknown)
+            await bench.accepted(wish)
+        else:
+            await bench.accepted(replace(wish, despite=unknown.id))
+        bench.clock.elapse(59)
+        assert isinstance(await bench.ledger.begin(claim(charge(ONE_A_MINUTE, again))), Limited)
+
+
+async def test_reopening_twice_answers_the_same(bench: Bench) -> None:
+    unknown = await unanswered(bench, claim())
+    assert await bench.ledger.reopen(NUMBER, unknown)
+    assert await bench.ledger.reopen(NUMBER, unknown)
+
+
+async def test_a_job_begun_again_is_not_reopened_by_whoever_knew_of_the_time_before(bench: Bench) -> None:
+    wish = claim()
+    unknown = await unanswered(bench, wish)
+    await bench.ledger.reopen(NUMBER, unknown)
+    grant = await bench.granted(wish)
+    assert not await bench.ledger.reopen(NUMBER, unknown)
+    second = receipt(wish.job, State.UNKNOWN, attempts=2)
+    await bench.ledger.finish(grant, second)
+    assert not await bench.ledger.reopen(NUMBER, unknown)
+    assert await bench.ledger.begin(wish) == Done(second)
+
+
+@pytest.mark.parametrize("news", [{"state": State.SUBMITTED}, {"state": State.DELIVERED}, {"final": True}])
+async def test_a_job_of_which_more_is_known_by_now_is_not_reopened(bench: Bench, news: dict[str, Any]) -> None:
+    unknown = await unanswered(bench, claim())
+    better = receipt(unknown.job, **({"state": State.UNKNOWN} | news))
+    await bench.ledger.advance(NUMBER, better)
+    assert not await bench.ledger.reopen(NUMBER, unknown)
+    assert await bench.ledger.find(NUMBER, unknown.job) == better
+
+
+async def test_a_late_result_of_a_reopened_job_counts_until_it_is_granted_again(bench: Bench) -> None:
+    late = await bench.lapsed(claim())
+    unknown = receipt(late.claim.job, State.UNKNOWN)
+    await bench.ledger.advance(NUMBER, unknown)
+    await bench.ledger.reopen(NUMBER, unknown)
+    accepted = receipt(late.claim.job)
+    assert await bench.ledger.finish(late, accepted) == accepted
+    assert await bench.ledger.begin(late.claim) == Done(accepted)
+
+
+async def test_a_job_is_granted_once_despite_its_unknown_outcome(bench: Bench) -> None:
+    wish = claim()
+    unknown = await unanswered(bench, wish)
+    again = replace(wish, despite=unknown.id)
+    grant = await bench.granted(again)
+    assert grant.fence == 2
+    assert isinstance(await bench.ledger.begin(wish), Busy)
+    bench.clock.elapse(30)
+    assert await bench.ledger.begin(wish) == Done(unknown)
+    assert await bench.ledger.begin(again) == Done(unknown)
+
+
+async def test_a_second_unknown_outcome_is_not_a_third_chance(bench: Bench) -> None:
+    wish = claim()
+    unknown = await unanswered(bench, wish)
+    await bench.ledger.reopen(NUMBER, unknown)
+    second = receipt(wish.job, State.UNKNOWN, attempts=2)
+    await bench.ledger.finish(await bench.granted(wish), second)
+    grant = await bench.granted(replace(wish, despite=second.id))
+    await bench.ledger.finish(grant, second)
+    assert await bench.ledger.begin(replace(wish, despite=second.id)) == Done(second)
+
+
+async def test_a_job_is_granted_only_despite_the_very_receipt_that_stands(bench: Bench) -> None:
+    wish = claim()
+    unknown = await unanswered(bench, wish)
+    assert await bench.ledger.begin(replace(wish, despite=uuid4())) == Done(unknown)
+    final = receipt(wish.job, State.UNKNOWN, final=True)
+    await bench.ledger.advance(NUMBER, final)
+    assert await bench.ledger.begin(replace(wish, despite=final.id)) == Done(final)
+
+
+async def test_a_limit_also_holds_for_a_job_granted_despite_its_unknown_outcome(bench: Bench) -> None:
+    wish = claim(charge(ONE_A_MINUTE))
+    unknown = await unanswered(bench, wish)
+    bench.clock.elapse(60)
+    await bench.accepted(claim(charge(ONE_A_MINUTE)))
+    again = replace(wish, despite=unknown.id)
+    assert isinstance(await bench.ledger.begin(again), Limited)
+    assert await bench.ledger.begin(wish) == Done(unknown)
+    bench.clock.elapse(60)
+    await bench.granted(again)
+
+
+async def test_a_job_that_may_have_been_sent_before_keeps_its_charge_whatever_becomes_of_it_again(bench: Bench) -> None:
+    wish = claim(charge(ONE_A_MINUTE))
+    unknown = await unanswered(bench, wish)
+    grant = await bench.granted(replace(wish, despite=unknown.id))
+    await bench.ledger.release(grant, attempts=2)
+    await bench.ledger.finish(grant, replace(unknown, final=True))
+    assert isinstance(await bench.ledger.begin(claim(charge(ONE_A_MINUTE))), Limited)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.redis.ledger import RedisLedger
+from engine.claims import Busy, Claim, Done, Granted, Limited, Verdict
 from engine.limits import Rule, Window
-from engine.ports import Busy, Claim, Done, Granted, Limited, Verdict
 from engine.receipts import State
 from tests.redis_setup import EPOCH, Heard, OwnClock, OwnTimeConnection, charge, receipt, redis_prefix
 from tests.window_oracle import US, OracleLog, overfull

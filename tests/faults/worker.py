@@ -16,8 +16,8 @@ from adapters.cli import main
 from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.receipts import RabbitReceiptPublisher
 from adapters.redis.ledger import RedisLedger
+from engine.claims import Granted
 from engine.outcomes import Accepted
-from engine.ports import Granted
 from tests.faults.failpoints import Failpoint, Journal, Point
 
 Method = Callable[..., Awaitable[Any]]

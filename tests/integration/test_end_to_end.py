@@ -101,6 +101,15 @@ class Callback:
 
         await queue.consume(on_message)
 
+    async def state(self, job: str, state: str) -> dict[str, Any]:
+        """The first receipt of a job in a state, waiting for it."""
+        async with asyncio.timeout(FINAL_S):
+            while True:
+                if found := next((receipt for receipt in self.receipts[job] if receipt["state"] == state), None):
+                    return found
+                self._news.clear()
+                await self._news.wait()
+
     async def finals(self, jobs: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The final receipt of each of these jobs, waiting for them all."""
         wanted = set(jobs)

@@ -53,6 +53,7 @@ async def test_an_empty_database_gets_the_tables_and_the_partitions_around_today
         "messages",
         "receipts",
         "receipts_rejected",
+        "scheduled",
         "sms_migrations",
         *(f"{table}_{day}" for table in ("messages", "receipts") for day in days),
     }

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from adapters.redis.connection import NEVER_US
 from adapters.redis.ledger import BEGIN, RELEASE, RedisLedger
-from engine.ports import Abandoned, Busy, Claim, Granted, Limited
+from engine.claims import Abandoned, Busy, Claim, Granted, Limited
 from engine.receipts import State
 from tests.redis_setup import (
     NUMBER,

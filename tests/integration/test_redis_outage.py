@@ -14,8 +14,8 @@ from adapters.clock import SystemClock
 from adapters.redis.connection import TIMEOUT_S, Connection
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.scripts import Call
+from engine.claims import Busy, Granted, Limited
 from engine.events import ServerAway, ServerBack
-from engine.ports import Busy, Granted, Limited
 from tests.redis_setup import NUMBER, Heard, LastingRedis, charge, claim, receipt, rule
 from tests.servers import PrivateRedis
 

@@ -18,10 +18,10 @@ from adapters.redis.connection import Connection
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.recall import Recall
 from adapters.redis.slot import Slot
+from engine.claims import Claim, Done, Granted, Limited, Verdict
 from engine.events import MemoryLost
 from engine.limits import charges_to
 from engine.message import Category
-from engine.ports import Claim, Done, Granted, Limited, Verdict
 from engine.receipts import Receipt, State
 from tests.redis_setup import NUMBER, Heard, LastingRedis, receipt, rule
 from tests.servers import PrivateRedis

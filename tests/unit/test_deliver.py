@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,15 +16,19 @@ import pytest
 from adapters.memory.correlator import MemoryCorrelator
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.schedule import MemorySchedule
+from engine.claims import Claim, Granted
 from engine.compose import Directory, Template
-from engine.deliver import Deliver, Policy
+from engine.deliver import Deliver
 from engine.events import Event
 from engine.limits import Rule, parse_window
 from engine.message import Category, Job, Message, Recipient
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Unanswered
-from engine.ports import Claim, Delivery, Granted
-from engine.receipts import DeliveryReceipt, Receipt, State
+from engine.policy import Policy
+from engine.ports import Delivery
+from engine.receipts import DeliveryReceipt, NotSent, Receipt, State
 from engine.record_receipt import RecordReceipt, StillInHand
+from engine.resolve import Resolve
 from engine.routing import Profile
 from engine.submit import Submit
 
@@ -60,6 +64,8 @@ class OneChannel:
         self.says: Outcome = Accepted("77")
         self.texts: list[str] = []
         self.before_answer: Callable[[], Awaitable[None]] | None = None
+        self.knows: DeliveryReceipt | NotSent | None = None
+        self.asked: list[Receipt] = []
 
     def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
         return nullcontext(True)
@@ -69,6 +75,10 @@ class OneChannel:
         if self.before_answer:
             await self.before_answer()
         return self.says
+
+    async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
+        self.asked.append(receipt)
+        return self.knows
 
     async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None: ...
     async def close(self) -> None: ...
@@ -84,16 +94,27 @@ class World:
     settled: list[UUID] = field(default_factory=list)
     deferred: list[tuple[UUID, float]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    resend: frozenset[Category] = frozenset()
 
     def __post_init__(self) -> None:
+        policy = Policy(
+            visibility_s=dict.fromkeys(Category, 30.0),
+            validity=dict.fromkeys(Category, timedelta(minutes=5)),
+            unknown_grace=dict.fromkeys(Category, timedelta(seconds=GRACE_S)),
+            resend=self.resend,
+        )
+        channels = {"alpha": self.channel}
+        self.schedule = MemorySchedule()
         self.ledger = MemoryLedger(self.clock)
         self.correlator = MemoryCorrelator(self.clock)
         health = MemoryHealthBoard(self.clock)
         self.record = RecordReceipt(self.correlator, self.ledger, self, self, self.clock, self)
         self.deliver = Deliver(
             queue=self,
+            schedule=self.schedule,
             ledger=self.ledger,
-            submit=Submit({"alpha": self.channel}, health, self.clock, self, Random(1)),
+            submit=Submit(channels, health, self.clock, self, Random(1)),
+            resolve=Resolve(self.ledger, channels, self.clock, self, policy),
             correlator=self.correlator,
             publisher=self,
             record_receipt=self.record,
@@ -106,11 +127,7 @@ class World:
                 raw_text_accounts=frozenset(),
             ),
             rules=(PER_MINUTE,),
-            policy=Policy(
-                visibility_s=dict.fromkeys(Category, 30.0),
-                validity=dict.fromkeys(Category, timedelta(minutes=5)),
-                unknown_grace=dict.fromkeys(Category, timedelta(seconds=GRACE_S)),
-            ),
+            policy=policy,
         )
 
     async def take(self, category: Category) -> Delivery | None:
@@ -145,9 +162,29 @@ class World:
         base = Job(uuid4(), NUMBER, Category.OTP, self.clock.now(), "Acme", "CODE", {"code": "1234"}, ref="r1")
         return replace(base, **fields)
 
+    async def released(self, due_by: datetime) -> list[Job]:
+        """What the schedule hands over; it is kept there."""
+        found: list[Job] = []
+
+        async def look(jobs: Sequence[Job]) -> bool:
+            found.extend(jobs)
+            return False
+
+        await self.schedule.release(due_by, look)
+        return found
+
     async def run(self, job: Job, deferrals: int = 0) -> Receipt:
         await self.deliver(Delivery(job, deferrals))
         return self.published[-1]
+
+    def claim_of(self, receipt: Receipt) -> Claim:
+        """A wish for the job of a receipt, without its charges."""
+        return Claim(receipt.job, NUMBER, (), 30.0)
+
+    async def lose_worker(self, job: Job) -> None:
+        """A worker takes the job and is never heard of again."""
+        await self.ledger.begin(Claim(job.id, NUMBER, (), 30.0))
+        self.clock.go(31)
 
     def dlr(self, state: State = State.DELIVERED, carrier_id: str = "77") -> DeliveryReceipt:
         return DeliveryReceipt("alpha", carrier_id, state, self.clock.now(), status=state.name)
@@ -188,8 +225,7 @@ async def test_a_job_in_the_hands_of_another_worker_is_put_back() -> None:
 async def test_a_job_whose_worker_vanished_is_unknown_and_not_sent_again() -> None:
     world = World()
     job = world.job()
-    await world.ledger.begin(Claim(job.id, NUMBER, (), 30.0))
-    world.clock.go(31)
+    await world.lose_worker(job)
     receipt = await world.run(job)
     assert (receipt.state, receipt.final, receipt.code, receipt.attempts) == (State.UNKNOWN, False, "WORKER_LOST", 1)
     assert world.channel.texts == []
@@ -261,12 +297,49 @@ async def test_a_job_is_tried_again_later_until_its_validity_ends() -> None:
 
 async def test_a_scheduled_job_waits_for_its_time_uncharged() -> None:
     world = World()
-    job = world.job(not_before=world.clock.now() + timedelta(hours=2))
+    job = world.job(not_before=world.clock.now() + timedelta(hours=1))
     await world.deliver(Delivery(job))
-    assert world.deferred == [(job.id, 7200)]
+    assert world.deferred == [(job.id, 3600)]
     assert (await world.run(world.job())).state is State.SUBMITTED
-    world.clock.go(7200)
+    world.clock.go(3600)
     assert (await world.run(job)).state is State.SUBMITTED
+
+
+async def test_a_job_of_a_far_off_time_waits_in_the_schedule_and_leaves_the_queue() -> None:
+    world = World()
+    due_at = world.clock.now() + timedelta(hours=2)
+    job = world.job(not_before=due_at)
+    await world.deliver(Delivery(job))
+    assert (world.deferred, world.settled) == ([], [job.id])
+    assert await world.released(due_at - timedelta(seconds=1)) == []
+    assert await world.released(due_at) == [job]
+    assert world.channel.texts == []
+
+
+async def test_a_job_that_the_schedule_cannot_keep_waits_in_the_queue_and_the_schedule_is_asked_again() -> None:
+    world = World()
+    world.deliver = replace(world.deliver, schedule=MemorySchedule(max_jobs=0))
+    job = world.job(not_before=world.clock.now() + timedelta(days=30))
+    await world.deliver(Delivery(job))
+    assert (world.deferred, world.settled) == ([(job.id, 3600)], [])
+    world.deliver = replace(world.deliver, schedule=world.schedule)
+    await world.deliver(Delivery(job, 1))
+    assert world.settled == [job.id]
+
+
+@pytest.mark.parametrize("hours", [0.5, 48])
+async def test_a_job_whose_validity_ends_before_its_time_is_expired_when_it_ends(hours: float) -> None:
+    world = World()
+    ends_at = world.clock.now() + timedelta(hours=hours)
+    job = world.job(not_before=ends_at + timedelta(days=30), expires_at=ends_at)
+    await world.deliver(Delivery(job))
+    if hours > 1:
+        assert await world.released(ends_at) == [job]
+    else:
+        assert world.deferred == [(job.id, hours * 3600)]
+    world.clock.go(hours * 3600)
+    assert (await world.run(job)).state is State.EXPIRED
+    assert world.channel.texts == []
 
 
 async def test_a_job_past_its_validity_is_expired_unsent() -> None:

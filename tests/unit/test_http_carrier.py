@@ -6,23 +6,25 @@ import asyncio
 import json
 import socket
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 
 from adapters.carriers.http import MAX_ANSWER_BYTES, HttpCarrier, HttpChannel
+from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.clock import SystemClock
 from engine.outcomes import Accepted, ChannelFault, Unanswered
-from engine.receipts import State
+from engine.receipts import DeliveryReceipt, NotSent, State, receipt_for
 from engine.routing import Profile
 from tests.carriers import message, places, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from engine.receipts import DeliveryReceipt
+    from engine.receipts import Receipt
 
 
 @asynccontextmanager
@@ -242,6 +244,61 @@ async def test_an_unknown_status_is_told_once(caplog: pytest.LogCaptureFixture) 
     assert [record.getMessage() for record in caplog.records] == [
         "channel alpha reports a status that is not in its description: 'MOONED'"
     ]
+
+
+def unknown(age_s: float = 3600.0) -> Receipt:
+    one = message()
+    at = SystemClock().now() - timedelta(seconds=age_s)
+    return receipt_for(one.job, State.UNKNOWN, at, category=one.category, to=one.job.to)
+
+
+async def test_a_question_carries_our_reference_and_the_headers() -> None:
+    seen: list[tuple[str, str, str]] = []
+
+    async def carrier(request: web.Request) -> web.Response:
+        seen.append((request.method, request.path_qs, request.headers["X-Key"]))
+        return web.json_response({"id": "1", "status": "ENROUTE"})
+
+    async with serving(carrier) as url:
+        query = QueryFormat(f"{url}/find?ref=${{job}}", {"ENROUTE": State.SUBMITTED})
+        async with channel_to(url, headers={"X-Key": "k"}, body={"ref": "${job}"}, query=query) as channel:
+            asked = unknown()
+            found = await channel.ask(asked)
+    assert isinstance(found, DeliveryReceipt)
+    assert (found.channel, found.carrier_id, found.state) == ("alpha", "1", State.SUBMITTED)
+    assert seen == [("GET", f"/find?ref={asked.job}", "k")]
+
+
+async def test_a_message_is_not_known_to_be_unsent_before_the_carriers_books_settle() -> None:
+    async def carrier(request: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    async with serving(carrier) as url:
+        query = QueryFormat(f"{url}/${{job}}", {}, not_sent_statuses={404}, settles_after_s=600)
+        async with channel_to(url, body={"ref": "${job}"}, query=query) as channel:
+            assert await channel.ask(unknown(age_s=60)) is None
+            assert await channel.ask(unknown(age_s=601)) == NotSent()
+
+
+async def test_a_flood_of_an_answer_to_a_question_says_nothing() -> None:
+    async def carrier(request: web.Request) -> web.Response:
+        return web.json_response({"id": "1", "status": "ENROUTE", "more": "x" * MAX_ANSWER_BYTES})
+
+    async with serving(carrier) as url:
+        query = QueryFormat(f"{url}/${{job}}", {"ENROUTE": State.SUBMITTED})
+        async with channel_to(url, body={"ref": "${job}"}, query=query) as channel:
+            assert await channel.ask(unknown()) is None
+
+
+async def test_a_carrier_that_cannot_be_asked_says_nothing() -> None:
+    async with channel_to("http://carrier.example/") as channel:
+        assert await channel.ask(unknown()) is None
+
+
+def test_a_query_without_our_reference_in_the_submit_is_refused() -> None:
+    query = QueryFormat("http://carrier.example/${job}", {})
+    with pytest.raises(ValueError, match=r"needs \$\{job\} in the body"):
+        HttpCarrier("http://carrier.example/", {"to": "${to}"}, query=query)
 
 
 async def test_a_channel_without_receipts_reads_none() -> None:

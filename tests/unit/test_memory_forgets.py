@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from adapters.memory.expiring import Expiring
 from adapters.memory.ledger import MemoryLedger
-from engine.ports import Done, Granted
+from engine.claims import Done, Granted
 from engine.receipts import State
 from tests.redis_setup import NUMBER, OwnClock, charge, claim, receipt, rule
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from config.load import ConfigError, load
+from config.policy import policy
 from config.settings import Settings
+from engine.message import Category
 
 CHANNEL = '[[channels]]\nname = "alpha"\nkind = "simulator"\n'
 
@@ -70,12 +72,20 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
         ('[[limits]]\nname = "a"\nkey = ["to"]\nwindows = ["1/1y"]', ["limits[0].windows[0]", "1/1y", "COUNT/SPAN"]),
         ("[visibility_timeout_s]\notp = 3", ["visibility_timeout_s.otp", "3", "timeout_s"]),
         ('[[templates]]\ncode = "a"\ncategory = "x"\ntext = "b"', ["templates[0].category", "'x'", "'otp'"]),
+        ('[on_unknown]\notp = "resend"', ["on_unknown.otp", "'resend'", "'give_up'"]),
+        ('[on_unknown]\npromotion = "resend"', ["on_unknown.promotion", "unknown_grace_s.promotion", "86400"]),
         ("= 1", ["not valid TOML", "line 1"]),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(tmp_path: Path, toml: str, words: list[str]) -> None:
     said = complaint(tmp_path, toml)
     assert all(word in said for word in words), said
+
+
+def test_an_unknown_outcome_may_be_sent_once_more_where_its_category_says_so(tmp_path: Path) -> None:
+    resend = '[on_unknown]\npromotion = "resend"\n[unknown_grace_s]\npromotion = 3600\n'
+    assert policy(settings(tmp_path)).resend == frozenset()
+    assert policy(settings(tmp_path, resend)).resend == {Category.PROMOTION}
 
 
 def test_a_bad_variable_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from adapters.carriers import simulator
 from adapters.carriers.simulator import Behaviour, SimulatedChannel
 from adapters.clock import SystemClock
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled
-from engine.receipts import State
+from engine.receipts import State, receipt_for
 from engine.routing import Profile
 from tests.carriers import message, places
 
@@ -146,6 +147,17 @@ async def test_before_it_is_open_it_takes_nothing() -> None:
     channel = SimulatedChannel(Profile("alpha"), places(), Behaviour(), SystemClock(), Random(7))
     assert isinstance(await channel.submit(message()), ChannelFault)
     assert not channel.taken
+
+
+async def test_of_what_was_before_it_opened_it_knows_nothing() -> None:
+    one = message()
+    before = receipt_for(
+        one.job, State.UNKNOWN, SystemClock().now() - timedelta(seconds=1), category=one.category, to=one.job.to
+    )
+    async with channel_with() as channel:
+        assert await channel.ask(before) is None
+        await channel.submit(one)
+        assert await channel.ask(before) is not None
 
 
 def test_shares_beyond_all_messages_are_refused() -> None:

@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 
 from adapters.clock import SystemClock
+from engine.claims import Claim, Granted
 from engine.events import Event, Submitted
 from engine.message import Category, Job, Message, Recipient
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
-from engine.ports import Claim, Granted
 from engine.receipts import DeliveryReceipt, Receipt, State
 from engine.routing import Profile
 from engine.submit import NotNow, Submit

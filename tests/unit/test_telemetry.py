@@ -20,7 +20,7 @@ from adapters.telemetry.metrics import Metrics
 from engine import events
 from engine.message import Category
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled, Unanswered
-from engine.receipts import Receipt, State
+from engine.receipts import DeliveryReceipt, NotSent, Receipt, State
 from engine.routing import Profile
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ EVERY_EVENT = [
     events.StaleResult(JOB, "alpha"),
     events.DeliveryReceiptSeen("alpha", "DELIVRD", matched=True),
     events.DeliveryReceiptSeen("alpha", "DELIVRD", matched=False),
+    events.Scheduled(12),
+    events.Asked(JOB, "alpha", DeliveryReceipt("alpha", "m-2", State.SUBMITTED, NOW)),
+    events.Asked(JOB, "alpha", NotSent()),
+    events.Asked(JOB, "alpha", None),
     events.Recorded(40, 0.01),
     events.DeadLettered("sms.jobs.otp", "the body is not UTF-8"),
     events.ServerAway("redis", "ConnectionError"),

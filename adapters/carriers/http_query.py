@@ -1,0 +1,73 @@
+"""What a carrier's HTTP answer says when it is asked for a message by our reference. In doubt it says nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from adapters.carriers.json_values import at, code, message_id, normalised, sentence, word
+from engine.receipts import DeliveryReceipt, NotSent, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+    from datetime import datetime
+    from uuid import UUID
+
+_JOB = re.compile(r"\$\{job\}")
+_STATES = (State.DELIVERED, State.UNDELIVERED, State.SUBMITTED)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFormat:
+    """Where a carrier is asked, where its JSON answer says what (dotted paths), and what its words mean."""
+
+    url: str = field(repr=False)  #: `${job}` in it stands for our reference
+    states: Mapping[str, State | NotSent]  #: any other word says nothing
+    id_path: str = "id"
+    status_path: str = "status"
+    code_path: str | None = None
+    not_sent_statuses: Set[int] = frozenset()  #: HTTP statuses of a carrier that never had the message
+    settles_after_s: float = 60.0  #: since the submit; before that, that it is not known says nothing
+
+    def __post_init__(self) -> None:
+        if not _JOB.search(self.url):
+            raise ValueError("the query's url must contain ${job}")
+        words = {state for state in self.states.values() if isinstance(state, State)}
+        if wrong := sorted(words - set(_STATES)):
+            raise ValueError(f"a carrier's status cannot mean {wrong[0]}; only {', '.join(_STATES)} or not_sent")
+
+    def url_for(self, job: UUID) -> str:
+        """Where to ask for one message."""
+        return _JOB.sub(str(job), self.url)
+
+
+def read_query(
+    query: QueryFormat, status: int, body: bytes, channel: str, asked_at: datetime, age_s: float
+) -> DeliveryReceipt | NotSent | None:
+    """What the answer says of a message that was submitted `age_s` seconds ago."""
+    if status in query.not_sent_statuses:
+        return _settled(query, age_s)
+    if not 200 <= status < 300:
+        return None
+    try:
+        document: object = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    said = word(at(document, query.status_path))
+    state = query.states.get(said) if said is not None else None
+    if isinstance(state, NotSent):
+        return _settled(query, age_s)
+    carrier_id = message_id(at(document, query.id_path))
+    if state is None or carrier_id is None:
+        return None
+    stated = code(at(document, query.code_path)) if query.code_path else None
+    if stated is None and state is State.UNDELIVERED:
+        stated = code(said)
+    return DeliveryReceipt(channel, carrier_id, state, asked_at, normalised(stated), sentence(said))
+
+
+def _settled(query: QueryFormat, age_s: float) -> NotSent | None:
+    return NotSent() if age_s >= query.settles_after_s else None

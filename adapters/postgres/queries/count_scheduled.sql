@@ -1,0 +1,1 @@
+select count(*) from scheduled where due_at < 'infinity'

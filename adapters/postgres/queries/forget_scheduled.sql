@@ -1,0 +1,1 @@
+delete from scheduled where job = any($1::uuid[])

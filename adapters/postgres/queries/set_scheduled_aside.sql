@@ -1,0 +1,1 @@
+update scheduled set due_at = 'infinity' where job = $1

@@ -1,0 +1,68 @@
+"""What a worker asks of the ledger, and what the ledger answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from engine.limits import Charge, Rule
+    from engine.receipts import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's wish to deliver a job."""
+
+    job: UUID
+    recipient: str  #: E.164
+    charges: tuple[Charge, ...]
+    visibility_s: float  #: how long the job shall be nobody else's
+    despite: UUID | None = None  #: id of an unknown receipt that shall not keep the job from being granted, once
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The job is this worker's until `deadline`; every charge is taken."""
+
+    claim: Claim
+    token: str  #: unique per grant; the fence checks it
+    fence: int  #: grows with every grant of the job
+    attempts: int  #: submits made under earlier grants
+    deadline: float  #: monotonic seconds of this process, counted from before the request
+    doubt: Receipt | None = None  #: the unknown outcome despite which it was granted; it may have been sent
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another worker holds the job for this much longer."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job has a receipt already, which may be the news that its outcome is unknown."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A worker held the job, may have submitted it, and never came back: the outcome is unknown."""
+
+    attempts: int  #: submits made under grants before that worker's
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A rule does not admit the message; nothing was charged."""
+
+    rule: Rule
+    retry_at: datetime
+
+
+Verdict = Granted | Busy | Done | Abandoned | Limited
