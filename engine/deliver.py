@@ -71,9 +71,8 @@ class Deliver:
                     return await self._defer(delivery, "no_channel", self._retry_delay_s(delivery, composed))
                 standing = await self.ledger.finish(grant, result)
                 if standing is None:
-                    self.telemetry.emit(events.StaleResult(job.id, result.channel))
-                    return await self.queue.settle(delivery)
-                await self._report(delivery, number, standing)
+                    return await self._set_aside(delivery, number, result)
+                await self._report(delivery, number, standing, evidence=result)
             case Limited(rule, retry_at):
                 reason = f"The limit {rule.name!r} admits no more before {retry_at:%Y-%m-%dT%H:%M:%SZ}."
                 refused = self._receipt(job, composed, number, State.REJECTED, rule.code, reason)
@@ -113,7 +112,7 @@ class Deliver:
         number = grant.claim.recipient
         if isinstance(composed, Rejection):
             return self._receipt(job, composed, number, State.REJECTED, composed.code, composed.reason)
-        if self.clock.now() >= self._expires_at(job, composed.category):
+        if self.clock.now() >= self.policy.expires_at(job, composed.category):
             reason = "Its validity ended before it was sent."
             expired = self._receipt(job, composed, number, State.EXPIRED, "EXPIRED", reason)
             return replace(expired, attempts=grant.attempts)
@@ -125,33 +124,46 @@ class Deliver:
             return await self._defer(delivery, "busy", self.policy.visibility_s[receipt.category])
         await self._report(delivery, number, standing)
 
-    async def _report(self, delivery: ports.Delivery, number: str, receipt: Receipt, *, repeated: bool = False) -> None:
+    async def _report(
+        self,
+        delivery: ports.Delivery,
+        number: str,
+        receipt: Receipt,
+        *,
+        evidence: Receipt | None = None,
+        repeated: bool = False,
+    ) -> None:
         """Publish the receipt that stands, then let go of the job, or keep it waiting while its outcome is unknown."""
-        early: Sequence[DeliveryReceipt] = ()
-        if receipt.state is State.SUBMITTED and receipt.channel and receipt.carrier_id:
-            early = await self.correlator.remember(receipt.channel, receipt.carrier_id, number, receipt.job)
+        early = await self._link(number, evidence or receipt)
         await self.publisher.publish(receipt)
-        now = self.clock.now()
-        self.telemetry.emit(events.Reported(receipt, (now - receipt.enqueued_at).total_seconds(), repeated))
+        age_s = (self.clock.now() - receipt.enqueued_at).total_seconds()
+        self.telemetry.emit(events.Reported(receipt, age_s, repeated))
         for dlr in early:
             await self.record_receipt.apply(dlr, number, receipt.job)
         if receipt.unresolved:
             return await self._defer(delivery, "unresolved", self.resolve.next_look_s(receipt))
         await self.queue.settle(delivery)
 
+    async def _set_aside(self, delivery: ports.Delivery, number: str, late: Receipt) -> None:
+        """Another worker was granted the job meanwhile and reports it; what carriers say of our submit counts too."""
+        self.telemetry.emit(events.StaleResult(late.job, late.channel))
+        for dlr in await self._link(number, late):
+            await self.record_receipt.apply(dlr, number, late.job)
+        await self.queue.settle(delivery)
+
+    async def _link(self, number: str, receipt: Receipt) -> Sequence[DeliveryReceipt]:
+        """From now on the carrier's word finds the job; answers what it said before."""
+        if receipt.state is not State.SUBMITTED or not receipt.channel or not receipt.carrier_id:
+            return ()
+        return await self.correlator.remember(receipt.channel, receipt.carrier_id, number, receipt.job)
+
     async def _defer(self, delivery: ports.Delivery, why: str, delay_s: float) -> None:
         self.telemetry.emit(events.Deferred(delivery.job.id, delivery.job.category, why, delay_s))
         await self.queue.defer(delivery, max(0.0, delay_s))
 
-    def _expires_at(self, job: Job, category: Category) -> datetime:
-        starts_at = max(job.enqueued_at, job.not_before or job.enqueued_at)
-        return job.expires_at or starts_at + self.policy.validity[category]
-
     def _retry_delay_s(self, delivery: ports.Delivery, composed: Message | Rejection) -> float:
-        job, delays = delivery.job, self.policy.retry_delays_s
-        expires_at = self._expires_at(job, _category(job, composed))
-        left_s = (expires_at - self.clock.now()).total_seconds()
-        return max(0.0, min(delays[min(delivery.deferrals, len(delays) - 1)], left_s))
+        expires_at = self.policy.expires_at(delivery.job, _category(delivery.job, composed))
+        return min(self.policy.retry_delay_s(delivery.deferrals), (expires_at - self.clock.now()).total_seconds())
 
     def _receipt(
         self, job: Job, composed: Message | Rejection, number: str, state: State, code: str, reason: str

@@ -135,8 +135,8 @@ class Carrier:
         channel, began, number = request.match_info["channel"], time.monotonic(), next(self._numbers)
         behaviour = self._behaviours.get(channel, Behaviour())
         message = await request.json()
-        await self._log.write(kind="call", n=number, channel=channel, at=began, **message)
         answer = self._rng.choices(list(behaviour.answers), list(behaviour.answers.values()))[0]
+        await self._log.write(kind="call", n=number, channel=channel, at=began, answer=answer, **message)
         status, accepts = ANSWERS[answer]
         carrier_id = f"{channel}-{message['job']}-{number}"
         await asyncio.sleep(behaviour.latency_s)
@@ -145,7 +145,7 @@ class Carrier:
         try:
             return await self._answer(request, answer, status, carrier_id)
         finally:
-            await self._log.write(kind="answer", n=number, at=time.monotonic(), answer=answer)
+            await self._log.write(kind="end", n=number, at=time.monotonic())
 
     async def _accept(self, number: int, carrier_id: str, job: str, channel: str, behaviour: Behaviour) -> None:
         await self._log.write(kind="accept", n=number, at=time.monotonic(), id=carrier_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -73,19 +72,13 @@ def number(position: int) -> str:
 
 
 def some_jobs(count: int, rng: Random, *, categories: Mapping[str, float] | None = None, numbers: int = 0) -> list[Job]:
-    """Jobs of all categories to so few numbers that every tenth or so is beyond a limit."""
+    """Jobs of all categories; `numbers` get them in turn, else so few that every tenth job or so is beyond a limit."""
     weights = categories or {"otp": 1, "notification": 3, "promotion": 1}
-    pool = numbers or max(1, count // 4)
     start = rng.randrange(90_000_000)
     drawn = rng.choices(list(weights), list(weights.values()), k=count)
-    return [job(number(start + rng.randrange(pool)), category) for category in drawn]
-
-
-def beyond_limits(jobs: list[Job]) -> int:
-    """How many of the jobs cannot all be sent, by the number of those to one recipient alone."""
-    most = {"otp": 1, "notification": 3, "promotion": 3}
-    per_scope = Counter((job.to, job.category) for job in jobs)
-    return sum(max(0, found - most[category]) for (_, category), found in per_scope.items())
+    few = max(1, count // 4)
+    positions = [nth % numbers if numbers else rng.randrange(few) for nth in range(count)]
+    return [job(number(start + position), category) for position, category in zip(positions, drawn, strict=True)]
 
 
 def settings_toml(alpha_port: int, beta_port: int, *, concurrency: int = 50, more: str = "") -> str:

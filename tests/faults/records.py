@@ -30,9 +30,9 @@ class Call:
     channel: str
     began_at: float
     scope: dict[str, str]  #: account, to, signature, template, category
+    answer: str  #: of carrier.ANSWERS
     accepted_at: float | None = None
     ended_at: float = float("inf")
-    answer: str = "none"
     id: str = ""
 
 
@@ -64,11 +64,11 @@ def calls(lines: list[dict[str, Any]]) -> list[Call]:
         match line["kind"]:
             case "call":
                 scope = {name: line.get(name, "") for name in ("account", "to", "signature", "template", "category")}
-                found[line["n"]] = Call(line["job"], line["channel"], line["at"], scope)
+                found[line["n"]] = Call(line["job"], line["channel"], line["at"], scope, line["answer"])
             case "accept":
                 found[line["n"]].accepted_at, found[line["n"]].id = line["at"], line["id"]
-            case "answer":
-                found[line["n"]].ended_at, found[line["n"]].answer = line["at"], line["answer"]
+            case "end":
+                found[line["n"]].ended_at = line["at"]
     return sorted(found.values(), key=lambda call: call.began_at)
 
 

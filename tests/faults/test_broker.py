@@ -1,4 +1,4 @@
-"""RabbitMQ fails in every way it can: connections die loudly or silently, it crashes, it is full, it lacks a binding."""
+"""RabbitMQ fails as it can: connections die loudly or silently, it crashes, is full, or lacks a binding."""
 
 from __future__ import annotations
 
@@ -229,7 +229,8 @@ async def _send_each(lab: Lab, jobs: list[Job]) -> list[Job]:
             try:
                 await producer.send(**each.fields())
             except SendError as error:
-                assert not error.unknown, error
+                if error.unknown:
+                    raise
                 refused.append(each)
             else:
                 lab.note_confirmed(each)

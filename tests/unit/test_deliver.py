@@ -409,6 +409,43 @@ async def test_a_late_worker_whose_answer_came_after_its_lease_still_corrects_un
     assert len(world.channel.texts) == 1
 
 
+async def test_a_delivery_receipt_resolves_what_was_given_up_before_the_late_workers_answer_came() -> None:
+    world = World()
+    job = world.job()
+
+    async def pause() -> None:
+        world.channel.before_answer = None
+        world.clock.go(31)
+        await world.run(job)
+        world.clock.go(GRACE_S)
+        await world.run(job, 1)
+
+    world.channel.before_answer = pause
+    await world.run(job)
+    await world.record(world.dlr())
+    assert world.states[:2] == [(State.UNKNOWN, False), (State.UNKNOWN, True)]
+    assert world.states[-1] == (State.DELIVERED, True)
+
+
+async def test_the_carriers_word_on_a_submit_counts_though_another_worker_sent_the_job_since() -> None:
+    world = World(resend=frozenset(Category))
+    job = world.job(expires_at=world.clock.now() + timedelta(days=1))
+
+    async def pause() -> None:
+        world.channel.before_answer = None
+        world.clock.go(31)
+        await world.run(job)
+        world.clock.go(GRACE_S)
+        world.channel.says = Accepted("78")
+        await world.run(job, 1)
+        await world.record(world.dlr(carrier_id="77"))
+        world.channel.says = Accepted("77")
+
+    world.channel.before_answer = pause
+    await world.run(job)
+    assert world.states == [(State.UNKNOWN, False), (State.SUBMITTED, False), (State.DELIVERED, True)]
+
+
 async def test_a_delivery_receipt_for_a_job_in_hand_is_asked_for_again() -> None:
     world = World()
     job = world.job()
