@@ -37,6 +37,8 @@ NEVER_US = 2**53  #: the year 2255, the last exact in a Lua number
 
 EPOCH = load("epoch")
 
+#: uvloop raises RuntimeError where something is written to a connection that has just been reset
+_FAILURES = (RedisError, OSError, RuntimeError)
 _PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 _PASSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY ")
 
@@ -69,7 +71,7 @@ class Connection:
         )
         self._calls = Coalescer(self._answer, max_batch=MAX_BATCH, max_batches=MAX_BATCHES)
         self._probe: asyncio.Task[None] | None = None
-        self._waiting = 0
+        self._refused: set[object] = set()  #: batches of which Redis answered that it cannot take something now
         self._closing = False
 
     async def open(self) -> None:
@@ -120,24 +122,29 @@ class Connection:
 
     async def _answer(self, calls: Sequence[Call]) -> Sequence[Reply | BaseException]:
         answers: list[Reply | BaseException | None] = [None] * len(calls)
-        while unanswered := [i for i, answer in enumerate(answers) if answer is None]:
-            asked_at = self._clock.monotonic()
-            try:
-                values = await self._send([calls[i] for i in unanswered])
-            except (RedisError, OSError) as error:
-                await self._wait(error)
-                continue
-            passing: Exception | None = None
-            for i, value in zip(unanswered, values, strict=True):
-                if _is_passing(value):
-                    passing = value
-                elif not isinstance(value, NoScriptError):
-                    answers[i] = value if isinstance(value, Exception) else Reply(value, asked_at)
-            if passing is None:
-                self._answered()
-            else:
-                await self._client.connection_pool.disconnect(inuse_connections=False)  # it may be a demoted master
-                await self._wait(passing)
+        batch = object()
+        try:
+            while unanswered := [i for i, answer in enumerate(answers) if answer is None]:
+                asked_at = self._clock.monotonic()
+                try:
+                    values = await self._send([calls[i] for i in unanswered])
+                except _FAILURES as error:
+                    trouble: Exception | None = error
+                else:
+                    trouble = next(filter(_is_passing, values), None)
+                    for i, value in zip(unanswered, values, strict=True):
+                        if not (_is_passing(value) or isinstance(value, NoScriptError)):
+                            answers[i] = value if isinstance(value, Exception) else Reply(value, asked_at)
+                if trouble is None:
+                    self._refused.discard(batch)
+                    self._answered()
+                    continue
+                if _is_passing(trouble):
+                    self._refused.add(batch)
+                    await self._client.connection_pool.disconnect(inuse_connections=False)  # it may be a demoted master
+                await self._wait(trouble)
+        finally:
+            self._refused.discard(batch)
         return [answer for answer in answers if answer is not None]
 
     async def _send(self, calls: Sequence[Call]) -> list[Any]:
@@ -157,31 +164,28 @@ class Connection:
     async def _wait(self, error: Exception) -> None:
         if self._closing:
             raise ConnectionError("Redis was away when it was to be closed")
-        self._waiting += 1
-        try:
-            await self.outage.wait(error)
-        finally:
-            self._waiting -= 1
+        await self.outage.wait(error)
 
     def _answered(self) -> None:
-        # A Redis that takes no writes still answers reads and pings: not over as long as anything waits.
-        if not self._waiting:
+        # A Redis that takes no writes still answers reads and pings: not over as long as it refuses anything.
+        if not self._refused:
             self.outage.over()
 
     async def _watch(self) -> None:
         while True:
-            try:
-                await self._look()
-            except (RedisError, OSError) as error:
-                await self._wait(error)
-            else:
-                self._answered()
-                await asyncio.sleep(PROBE_S)
+            await self._look()
+            await asyncio.sleep(PROBE_S)
 
     async def _look(self) -> None:
-        asked_at = self._clock.monotonic()
-        seconds, microseconds = await self._client.time()
-        self._drift.observe(seconds + microseconds / 1_000_000, asked_at, self._clock.monotonic())
+        while True:
+            asked_at = self._clock.monotonic()
+            try:
+                seconds, microseconds = await self._client.time()
+            except _FAILURES as error:
+                await self._wait(error)
+            else:
+                self._drift.observe(seconds + microseconds / 1_000_000, asked_at, self._clock.monotonic())
+                return self._answered()
 
 
 def _is_passing(value: object) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+import redis.asyncio
 from redis.asyncio import Redis
 
 from adapters.clock import SystemClock
@@ -98,6 +99,36 @@ async def test_a_result_is_recorded_where_redis_comes_back_empty(server: Private
         await asyncio.to_thread(server.start)
         assert await asked == result
         assert await ledger.find(NUMBER, grant.claim.job) == result
+
+
+async def test_a_look_at_the_clock_waits_for_a_redis_that_is_away(server: PrivateRedis) -> None:
+    heard = Heard()
+    async with Connection(server.url, SystemClock(), heard) as connection:
+        server.kill()
+        looking = asyncio.create_task(connection.wait_for_clock())
+        await away(heard)
+        await asyncio.to_thread(server.start)
+        await looking
+
+
+async def test_a_connection_that_is_reset_while_something_is_written_is_made_anew(
+    server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = redis.asyncio.Connection.send_packed_command
+    times = 0
+
+    async def closed_meanwhile(self: redis.asyncio.Connection, *args: object, **named: object) -> None:
+        nonlocal times
+        times += 1
+        if times <= 2:  # as uvloop says it
+            raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+        await send(self, *args, **named)  # type: ignore[arg-type]
+
+    async with Connection(server.url, SystemClock(), Heard()) as connection:
+        monkeypatch.setattr(redis.asyncio.Connection, "send_packed_command", closed_meanwhile)
+        asked = RedisLedger(connection).begin(claim()), connection.wait_for_clock()
+        grant, _ = await asyncio.gather(*asked)
+        assert isinstance(grant, Granted)
 
 
 async def test_closing_fails_what_an_absent_redis_was_asked() -> None:
