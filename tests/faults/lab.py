@@ -179,6 +179,7 @@ class Lab:
             if worker.running:
                 code = await worker.stop()
                 wrong += [f"worker {worker.name} ended with {code} when it was stopped"] if code else []
+            wrong += [f"worker {worker.name} crashed over a job: {crash}" for crash in worker.crashes()]
         left = await self._collect()
         left.depths = {name: depth for name, depth in (await self.depths()).items() if name != self.names.dead}
         found = (await self.depths([self.names.dead]))[self.names.dead]

@@ -104,6 +104,11 @@ class Worker:
         lines = [line.split() for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
         return sum(float(line[-1]) for line in lines)
 
+    def crashes(self) -> list[str]:
+        """What it logged of jobs whose handling raised something."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return [line for line in lines if "handling a job raised" in line]
+
     def close(self) -> None:
         if self._process:
             self._process.send(signal.SIGKILL)
