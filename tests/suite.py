@@ -5,11 +5,13 @@ Standard library only, because it makes the environment in which the rest runs.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import signal
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +21,22 @@ from tests.servers import PrivatePostgres, PrivateRabbit, PrivateRedis, PrivateS
 from tests.servers.processes import OwnProcess, PrivateFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 
 USAGE = """\
-tests/run                          lint, types, layers and all tests
+tests/run                          lint, types, layers and all tests, with a short part of the fault matrix
 tests/run tests/unit -k segments   the same checks, but only some tests: arguments go to pytest
+tests/run --faults                 the whole fault matrix, and its table; with arguments, rows of it
+tests/run --soak 20                random faults under load, for so many minutes
 
 Private RabbitMQ, Redis and PostgreSQL servers are started on free ports and ended again. To use your own instead, set
-SMS_TEST_AMQP_URL, SMS_TEST_REDIS_URL or SMS_TEST_POSTGRES_URL. Missing servers are installed from Debian's packages if
-you are root. A skipped test is a failure.
+SMS_TEST_AMQP_URL, SMS_TEST_REDIS_URL or SMS_TEST_POSTGRES_URL; fault tests always start their own. What is missing is
+installed from Debian's packages if you are root. A skipped test is a failure.
+
+A run of fault tests prints its seed; SMS_TEST_FAULT_SEED=N replays it.
 """
 
 SERVERS: dict[str, type[PrivateServer]] = {
@@ -37,6 +44,10 @@ SERVERS: dict[str, type[PrivateServer]] = {
     "SMS_TEST_REDIS_URL": PrivateRedis,
     "SMS_TEST_POSTGRES_URL": PrivatePostgres,
 }
+
+#: what fault tests are told by (tests/faults/conftest.py)
+SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK_MINUTES"
+FAULTS = "tests/faults"
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--output-format", "concise", "."),
@@ -50,15 +61,30 @@ class StoppedError(BaseException):
     """A signal asked us to end."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for: pytest's arguments, for each pytest, and what the tests are told."""
+
+    runs: tuple[tuple[str, ...], ...]
+    tell: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False  #: leaving out a test is a failure
+
+    @property
+    def faults_only(self) -> bool:
+        """Fault tests start their own servers."""
+        return all(run[0].startswith(FAULTS) for run in self.runs)
+
+
 class Suite:
     """One run, and what it started."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._servers: dict[str, PrivateServer] = {}
         self._folder = PrivateFolder("suite")
-        self._step: OwnProcess | None = None
+        self._steps: list[OwnProcess] = []
 
-    def run(self, arguments: list[str]) -> int:
+    def run(self) -> int:
         """Every step in turn; 0 only if all of them passed. Raises InstallError, ServerError and StoppedError."""
         self._launch_servers()
         began = time.monotonic()
@@ -66,26 +92,25 @@ class Suite:
         _report("environment", began)
         failed = [name for name, command in CHECKS.items() if not self._check(name, tools, command)]
         self._wait_for_servers()
-        if self._pytest(tools, arguments) != 0:
-            failed.append("pytest")
+        failed += self._pytest(tools)
         if failed and failed != ["pytest"]:
             print(f"\ntests/run failed: {', '.join(failed)}")
         return 1 if failed else 0
 
     def close(self) -> None:
         """End what is still running."""
-        if self._step:
-            self._step.end(signal.SIGINT, within_s=20)
+        for step in self._steps:
+            step.end(signal.SIGINT, within_s=20)
         for server in self._servers.values():
             server.close()
         self._folder.remove()
 
     def _launch_servers(self) -> None:
         wanted = {variable: kind for variable, kind in SERVERS.items() if not os.environ.get(variable)}
-        missing = [kind for kind in wanted.values() if kind.binary() is None]
+        missing = [kind for kind in SERVERS.values() if kind.binary() is None]
         if missing:
             _install(missing)
-        for variable, kind in wanted.items():
+        for variable, kind in wanted.items() if not self._plan.faults_only else ():
             self._servers[variable] = server = kind()
             server.launch()
 
@@ -101,24 +126,54 @@ class Suite:
     def _check(self, name: str, tools: Path, command: tuple[str, ...]) -> bool:
         began = time.monotonic()
         output = self._folder.path / name.replace(" ", "-")
-        self._step = OwnProcess([tools / command[0], *command[1:]], env=self._environ(), output=output)
-        passed = self._step.wait() == 0
+        passed = self._start([tools / command[0], *command[1:]], output).wait() == 0
         _report(name, began, "" if passed else "failed")
         if not passed:
             print(output.read_text(errors="replace"), flush=True)
         return passed
 
-    def _pytest(self, tools: Path, arguments: list[str]) -> int:
-        narrowed = ["--narrowed"] if arguments else []
-        command: list[str | Path] = [tools / "python", "-m", "pytest", "-p", "tests.whole", *narrowed, *arguments]
-        self._step = OwnProcess(command, env=self._environ())
-        return self._step.wait()
+    def _pytest(self, tools: Path) -> list[str]:
+        """Every pytest at once, for fault tests wait most of the time; the last one's output is seen as it comes."""
+        *before, seen = self._plan.runs
+        hidden = {self._folder.path / f"pytest-{position}": run for position, run in enumerate(before)}
+        behind = {output: self._one_pytest(tools, run, output) for output, run in hidden.items()}
+        codes = [self._one_pytest(tools, seen).wait()]
+        for output, process in behind.items():
+            codes.append(process.wait())
+            print(output.read_text(errors="replace"), flush=True)
+        return ["pytest"] if any(codes) else []
+
+    def _one_pytest(self, tools: Path, run: Sequence[str], output: Path | None = None) -> OwnProcess:
+        narrowed = [] if self._plan.whole else ["--narrowed"]
+        return self._start([tools / "python", "-m", "pytest", "-p", "tests.whole", *narrowed, *run], output)
+
+    def _start(self, command: Sequence[str | Path], output: Path | None) -> OwnProcess:
+        process = OwnProcess(command, env=self._environ(), output=output)
+        self._steps.append(process)
+        return process
 
     def _environ(self) -> dict[str, str]:
         """Ours, without settings of the engine that happen to be set, and with the servers' addresses."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SMS_") or name in SERVERS}
+        ours = {*SERVERS, SEED}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SMS_") or name in ours}
         servers = {variable: server.url for variable, server in self._servers.items()}
-        return kept | servers | {"PYTHONPATH": str(ROOT)}
+        return kept | servers | {"PYTHONPATH": str(ROOT)} | self._plan.tell
+
+
+def plan(arguments: Sequence[str]) -> Plan:
+    """What the words behind tests/run ask for. Ends with a sentence where they make no sense."""
+    parser = argparse.ArgumentParser("tests/run", usage=USAGE, add_help=False, allow_abbrev=False)
+    parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--soak", type=float, metavar="MINUTES")
+    asked, rest = parser.parse_known_args(arguments)
+    rest = tuple(rest[1:] if rest[:1] == ["--"] else rest)
+    if asked.soak is not None:
+        return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)})
+    if asked.faults:
+        return Plan(((FAULTS, *rest),), {MATRIX: "all"})
+    if rest:
+        return Plan((rest,))
+    return Plan(((FAULTS,), (f"--ignore={FAULTS}",)), whole=True)
 
 
 def _install(missing: list[type[PrivateServer]]) -> None:
@@ -156,9 +211,9 @@ def main(arguments: list[str]) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft > 65536:
         resource.setrlimit(resource.RLIMIT_NOFILE, (65536, hard))
-    suite = Suite()
+    suite = Suite(plan(arguments))
     try:
-        return suite.run(arguments[1:] if arguments[:1] == ["--"] else arguments)
+        return suite.run()
     except (InstallError, ServerError) as error:
         print(f"tests/run: {error}", file=sys.stderr)
         return 1
