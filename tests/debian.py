@@ -22,6 +22,13 @@ def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None and Path("/etc/debian_version").exists()
 
 
+def has(package: str) -> bool:
+    """Whether a package is installed."""
+    return Path(f"/var/lib/dpkg/info/{package}.list").exists() or any(
+        Path("/var/lib/dpkg/info").glob(f"{package}:*.list")
+    )
+
+
 def install(packages: list[str]) -> None:
     """Install packages. Raises OSError with the end of apt's output."""
     folder = PrivateFolder("apt")

@@ -67,6 +67,7 @@ class Plan:
 
     runs: tuple[tuple[str, ...], ...]
     tell: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()  #: Debian's, needed beside the servers
     whole: bool = False  #: leaving out a test is a failure
 
     @property
@@ -107,7 +108,8 @@ class Suite:
 
     def _launch_servers(self) -> None:
         wanted = {variable: kind for variable, kind in SERVERS.items() if not os.environ.get(variable)}
-        missing = [kind for kind in SERVERS.values() if kind.binary() is None]
+        missing = {kind.package: kind.name for kind in SERVERS.values() if kind.binary() is None}
+        missing |= {package: package for package in self._plan.packages if not debian.has(package)}
         if missing:
             _install(missing)
         for variable, kind in wanted.items() if not self._plan.faults_only else ():
@@ -170,15 +172,14 @@ def plan(arguments: Sequence[str]) -> Plan:
     if asked.soak is not None:
         return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)})
     if asked.faults:
-        return Plan(((FAULTS, *rest),), {MATRIX: "all"})
+        return Plan(((FAULTS, *rest),), {MATRIX: "all"}, packages=("libfaketime",))
     if rest:
         return Plan((rest,))
     return Plan(((FAULTS,), (f"--ignore={FAULTS}",)), whole=True)
 
 
-def _install(missing: list[type[PrivateServer]]) -> None:
-    names = ", ".join(kind.name for kind in missing)
-    packages = [kind.package for kind in missing]
+def _install(missing: Mapping[str, str]) -> None:
+    packages, names = list(missing), ", ".join(missing.values())
     if not debian.can_install():
         raise ServerError(f"Not installed: {names} (Debian and Ubuntu: apt install {' '.join(packages)}).")
     began = time.monotonic()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapters.rabbitmq import headers
-from adapters.rabbitmq.topology import tier_for
+from adapters.rabbitmq.topology import TIERS, tier_for
 from engine.events import DeadLettered
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ class Detours:
     telemetry: Telemetry
 
     async def wait(self, body: bytes, category: Category, slip: Slip) -> None:
-        """Have jobs handed out again when they are due; a long wait is made of several."""
-        left_s = (slip.due_at - self.clock.now()).total_seconds() if slip.due_at else 0.0
-        exchange = self.names.delay if left_s > 0 else self.names.jobs
-        routing_key = f"{tier_for(left_s)}.{category}" if left_s > 0 else category
-        await self.publisher.publish(exchange, routing_key, body, headers.of_jobs(slip))
+        """Have jobs handed out again after their wait, which may take them through several tiers."""
+        if slip.wait_s <= 0:
+            return await self.publisher.publish(self.names.jobs, category, body, headers.of_jobs(slip))
+        tier = tier_for(slip.wait_s)
+        then = replace(slip, wait_s=slip.wait_s - TIERS[tier])
+        await self.publisher.publish(self.names.delay, f"{tier}.{category}", body, headers.of_jobs(then))
 
     async def bury(self, body: bytes, properties: Basic.Properties, queue: str, routing_key: str, reason: str) -> None:
         """Put a message aside, whole and unchanged, for a person to look at."""

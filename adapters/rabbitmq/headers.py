@@ -1,9 +1,9 @@
-"""What travels beside a body: since when it waits, until when it shall wait, why it was put aside?"""
+"""What travels beside a body: since when it waits, how much longer it shall wait, why it was put aside?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pamqp.commands import Basic
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 PERSISTENT = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_S = 365 * 86_400.0  #: of one wait
 MAX_TRACEPARENT = 128
 MAX_FOREIGN = 16_384  #: characters of others' headers that go along to the dead letters; one frame must hold them all
 _BROKERS_OWN = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "CC", "BCC")
@@ -26,7 +27,7 @@ class Slip:
     """The headers of a body of jobs that the engine reads and writes."""
 
     enqueued_at: datetime | None = None
-    due_at: datetime | None = None  #: until then it waits in the tiers
+    wait_s: float = 0.0  #: still to wait in the tiers: by no clock, for those of two workers may differ
     deferrals: int = 0
     traceparent: str | None = None
     redrives: int = 0  #: how often it came through triage
@@ -38,7 +39,7 @@ def read(properties: Basic.Properties) -> Slip:
     traceparent = headers.get("traceparent")
     return Slip(
         enqueued_at=_instant(headers.get("x-enqueued-at")) or properties.timestamp,
-        due_at=_epoch_ms(headers.get("x-due-at")),
+        wait_s=_wait_s(headers.get("x-wait-ms")),
         deferrals=_count(headers.get("x-deferrals")),
         traceparent=traceparent if isinstance(traceparent, str) and len(traceparent) <= MAX_TRACEPARENT else None,
         redrives=_count(headers.get("x-redrives")),
@@ -62,8 +63,8 @@ def of_jobs(slip: Slip) -> Basic.Properties:
         headers["x-redrives"] = slip.redrives
     if slip.enqueued_at is not None:
         headers["x-enqueued-at"] = rfc3339(slip.enqueued_at)
-    if slip.due_at is not None:
-        headers["x-due-at"] = (slip.due_at - EPOCH) // timedelta(milliseconds=1)
+    if slip.wait_s > 0:
+        headers["x-wait-ms"] = round(slip.wait_s * 1000)
     if slip.traceparent is not None:
         headers["traceparent"] = slip.traceparent
     return Basic.Properties(content_type=JSON, delivery_mode=PERSISTENT, headers=headers, timestamp=slip.enqueued_at)
@@ -111,8 +112,5 @@ def _instant(value: object) -> datetime | None:
     return instant if instant is not None and instant.tzinfo is not None and instant >= EPOCH else None
 
 
-def _epoch_ms(value: object) -> datetime | None:
-    try:
-        return EPOCH + timedelta(milliseconds=value) if isinstance(value, int) else None
-    except OverflowError:
-        return None
+def _wait_s(value: object) -> float:
+    return value / 1000 if isinstance(value, int) and 0 < value <= LONGEST_S * 1000 else 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from adapters import wire
@@ -12,7 +11,7 @@ from adapters.outage import Outage
 from adapters.rabbitmq import headers
 from adapters.rabbitmq.consumer import Consumer
 from adapters.rabbitmq.detours import Detours
-from adapters.rabbitmq.headers import Slip
+from adapters.rabbitmq.headers import LONGEST_S, Slip
 from adapters.rabbitmq.topology import Names
 from engine.ports import Delivery
 
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from engine.message import Category
     from engine.ports import Clock, Telemetry
 
-EARLY = timedelta(seconds=0.5)  #: what comes sooner than that before its time goes back to wait
-LONGEST_S = 365 * 86_400.0  #: of one deferral; a job that is early then is deferred again
+EARLY_S = 0.5  #: what has to wait no longer than that is as good as due
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +90,7 @@ class RabbitJobQueue:
     async def defer(self, delivery: Delivery, delay_s: float) -> None:
         """Have the job handed out again after at least about `delay_s`, at once for none."""
         job = delivery.job
-        due_at = self._clock.now() + timedelta(seconds=min(delay_s, LONGEST_S)) if delay_s > 0 else None
-        slip = Slip(job.enqueued_at, due_at, delivery.deferrals + 1, job.traceparent)
+        slip = Slip(job.enqueued_at, min(delay_s, LONGEST_S), delivery.deferrals + 1, job.traceparent)
         await self._detours.wait(wire.encode_jobs([job]), job.category, slip)
         await self.settle(delivery)
 
@@ -101,7 +98,7 @@ class RabbitJobQueue:
         """Put the job aside for a person to look at."""
         job = delivery.job
         body, _ = _origin(delivery)
-        properties = headers.of_jobs(Slip(job.enqueued_at, None, delivery.deferrals, job.traceparent))
+        properties = headers.of_jobs(Slip(job.enqueued_at, deferrals=delivery.deferrals, traceparent=job.traceparent))
         await self._detours.bury(wire.encode_jobs([job]), properties, body.subscription.queue, job.category, reason)
         await self.settle(delivery)
 
@@ -123,7 +120,7 @@ class RabbitJobQueue:
         category, now = self._category_of[subscription.queue], self._clock.now()
         slip, tag = headers.read(message.header.properties), message.delivery_tag
         assert tag is not None
-        if slip.due_at is not None and slip.due_at - now > EARLY:
+        if slip.wait_s > EARLY_S:
             return self._consumer.start(self._wait_on(message, category, slip, Body(subscription, tag, {0})))
         try:
             jobs = wire.decode_jobs(

@@ -7,7 +7,6 @@ for a person once that did not help either. Trying again is safe: the ledger kno
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from adapters import wire
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from engine.ports import Clock, Telemetry
 
 PREFETCH = 10
-REST = timedelta(seconds=60)  #: before a job is tried again, so that a crash loop has a chance to end
+REST_S = 60.0  #: before a job is tried again, so that a crash loop has a chance to end
 MAX_REDRIVES = 5
 
 
@@ -35,14 +34,14 @@ class Triage:
     """Works the queue that jobs come to when the broker has handed them out `DELIVERY_LIMIT` times."""
 
     def __init__(
-        self, url: str, prefix: str, publisher: Publisher, clock: Clock, telemetry: Telemetry, rest: timedelta = REST
+        self, url: str, prefix: str, publisher: Publisher, clock: Clock, telemetry: Telemetry, rest_s: float = REST_S
     ) -> None:
         self.outage = Outage("rabbitmq triage", clock, telemetry)
         self._names = Names(prefix)
         self._category_of = {self._names.of_category(category): category for category in Category}
         self._clock = clock
         self._telemetry = telemetry
-        self._rest = rest
+        self._rest_s = rest_s
         self._detours = Detours(publisher, self._names, clock, telemetry)
         self._consumer = Consumer(
             url, prefix, {self._names.triage: PREFETCH}, self._receive, forget=lambda: None, outage=self.outage
@@ -78,7 +77,7 @@ class Triage:
         jobs = wire.decode_jobs(message.body, category, received_at=now, enqueued_at=slip.enqueued_at)
         if slip.redrives >= MAX_REDRIVES:
             raise wire.BadBodyError(f"its workers ended {MAX_REDRIVES + 1} times over before it was done")
-        again = replace(slip, due_at=now + self._rest, redrives=slip.redrives + 1)
+        again = replace(slip, wait_s=self._rest_s, redrives=slip.redrives + 1)
         for job in jobs:
             await self._detours.wait(wire.encode_jobs([job]), category, replace(again, enqueued_at=job.enqueued_at))
         self._telemetry.emit(Redriven(self._names.of_category(category), len(jobs)))

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.servers import Servers
+from tests.faults.servers import FaultRedis, Servers
 from tests.faults.setup import lab
 from tests.faults.table import Table
 
@@ -67,10 +67,11 @@ class Row:
     judged: bool = field(default=False)
 
     @asynccontextmanager
-    async def lab(self, **options: Any) -> AsyncIterator[Lab]:
-        """An installation on healthy servers; two workers are not started yet."""
+    async def lab(self, *, redis: FaultRedis | None = None, **options: Any) -> AsyncIterator[Lab]:
+        """An installation on healthy servers, perhaps with a Redis of its own; two workers are not started yet."""
         await self.servers.heal()
-        async with lab(self.servers, self.folder, self.seed, **options) as ready:
+        servers = replace(self.servers, redis=redis or self.servers.redis)
+        async with lab(servers, self.folder, self.seed, **options) as ready:
             yield ready
 
     async def holds(self, ready: Lab, **exceptions: Any) -> Findings:

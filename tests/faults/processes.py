@@ -97,6 +97,12 @@ class Worker:
                     raise RuntimeError(f"worker {self.name} ended: {self.log.read_text()[-2000:]}")
                 await asyncio.sleep(0.03)
 
+    async def not_ready(self) -> None:
+        """Wait until it says it is not ready."""
+        async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
+            while await self._says_ready(http):
+                await asyncio.sleep(0.03)
+
     async def metric(self, name: str) -> float:
         """The sum of a metric's samples over all labels."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as answer:

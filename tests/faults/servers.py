@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 from dataclasses import dataclass, field
@@ -49,7 +50,10 @@ class FaultRedis(PrivateRedis):
     def _spawn(self, binary: Path) -> OwnProcess:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder.path, "save": "", "appendonly": "yes"}
         flags = [part for option, value in options.items() for part in (f"--{option}", str(value))]
-        return OwnProcess([binary, *flags], output=self.log)
+        return OwnProcess([binary, *flags], env={**os.environ, **self._more_environment()}, output=self.log)
+
+    def _more_environment(self) -> dict[str, str]:
+        return {}
 
     def send(self, number: signal.Signals) -> None:
         assert self._process

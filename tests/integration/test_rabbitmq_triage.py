@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from engine.message import Category
 from tests.rabbitmq_setup import SOON_S, Installation, installation, job
 
 OTP = Category.OTP
-REST = timedelta(milliseconds=1)
+REST_S = 0.001
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ async def here(amqp_url: str) -> AsyncIterator[Installation]:
 @asynccontextmanager
 async def triage(here: Installation) -> AsyncIterator[None]:
     async with here.publisher() as publisher:
-        working = Triage(here.url, here.prefix, publisher, here.clock, here.heard, REST)
+        working = Triage(here.url, here.prefix, publisher, here.clock, here.heard, REST_S)
         await working.open()
         try:
             yield

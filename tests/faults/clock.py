@@ -1,0 +1,46 @@
+"""A time of day of its own for a process, which can be set while it runs: Debian's libfaketime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.faults.servers import FaultRedis
+
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+class TimeOfDay:
+    """The time of day of the processes started with `environment`; their monotonic time stays the machine's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._offset = folder / "offset"
+        self.set_ahead(0)
+
+    def set_ahead(self, seconds: float) -> None:
+        """By how much the time is ahead of the machine's, from now on; negative is behind."""
+        written = self._offset.with_suffix(".new")
+        written.write_text(f"{seconds:+}\n")
+        written.replace(self._offset)  # a reader sees the old one or the new one
+
+    def environment(self) -> dict[str, str]:
+        """For a process that shall see it."""
+        assert LIBRARY, "tests/run --faults installs libfaketime"
+        return {
+            # The allocator that Redis is linked with asks for the time before libfaketime is ready: libc's comes first.
+            "LD_PRELOAD": f"{LIBRARY} libc.so.6",
+            "FAKETIME_TIMESTAMP_FILE": str(self._offset),
+            "FAKETIME_NO_CACHE": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+
+class ClockedRedis(FaultRedis):
+    """A Redis whose clock can be set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = TimeOfDay(self.folder.path)
+
+    def _more_environment(self) -> dict[str, str]:
+        return self.clock.environment()
