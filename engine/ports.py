@@ -145,6 +145,14 @@ class Correlator(Protocol):
         """The recipient and job a delivery receipt is about; an unknown one is parked for `remember`."""
         ...
 
+    async def forgotten(self) -> None:
+        """Wait until links were lost and have to be remembered again: one worker is told, and does it."""
+        ...
+
+    async def relinked(self) -> None:
+        """Say that it is done; another worker is told if this is not said in time."""
+        ...
+
 
 class Channel(Protocol):
     """One configured way to a carrier."""
@@ -241,6 +249,13 @@ class MessageStore(Protocol):
 
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""
+        ...
+
+    async def awaited(self, since: datetime, after: UUID | None, limit: int) -> Sequence[Receipt]:
+        """So many of the receipts that stand as submitted since then, ordered by job, from the job after that one on.
+
+        Only those with a channel and the carrier's id, for no delivery receipt can come of others.
+        """
         ...
 
 

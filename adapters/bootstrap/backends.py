@@ -67,6 +67,7 @@ class Backends:
     feed: ClosableFeed
     store: ports.MessageStore
     outages: Mapping[str, Outage] = field(default_factory=dict)  #: by the name `/readyz` and metrics give them
+    ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)  #: what else `/readyz` tells
     keep_partitions: Callable[[], Awaitable[None]] = nothing  #: for as long as the recorder works
 
 
@@ -126,18 +127,21 @@ async def on_servers(
             pause_s=max(channel.timeout_s for channel in settings.channels) + LEASE_MARGIN_S,
             caught_up=partial(recorded, amqp_url, settings.prefix),
         )
+        await recall.open()
+        stack.push_async_callback(recall.close)
         outages = [*(part.outage for part in (queue, publisher, feed, redis, store)), redis.clock_outage]
         yield Backends(
             queue=queue,
             intake=RabbitJobIntake(publisher, settings.prefix),
             schedule=PostgresSchedule(store.database, clock, telemetry),
             ledger=RedisLedger(redis, settings.prefix, recall),
-            correlator=RedisCorrelator(redis, settings.prefix),
+            correlator=RedisCorrelator(redis, settings.prefix, recall),
             rate_cap=RedisRateCap(redis, settings.prefix),
             publisher=RabbitReceiptPublisher(publisher, settings.prefix),
             feed=feed,
             store=store,
             outages={outage.server: outage for outage in outages},
+            ready={"history": lambda: recall.known},
             keep_partitions=store.keep_partitions,
         )
 

@@ -28,6 +28,7 @@ from config.load import ConfigError
 from engine.deliver import Deliver
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
+from engine.relink import Relink
 from engine.resolve import Resolve
 from engine.stager import Stager
 from engine.submit import Submit
@@ -48,7 +49,7 @@ class Role(StrEnum):
     """What a worker process does; every process also serves its health and metrics."""
 
     DELIVER = "deliver"  #: takes jobs and submits them
-    RECORD = "record"  #: moves receipts into Postgres, and far-off jobs out of it when their time comes
+    RECORD = "record"  #: moves receipts into Postgres, and out of it far-off jobs when due, and what Redis forgot
     API = "api"  #: takes jobs and carriers' delivery receipts over HTTP
 
 
@@ -62,6 +63,7 @@ class Service:
     worker: Worker
     recorder: Recorder
     stager: Stager
+    relink: Relink
     roles: Collection[Role]
     drain_timeout_s: float
     url: str  #: where it answers over HTTP
@@ -77,8 +79,9 @@ class Service:
             recording = group.create_task(self.recorder.run()) if Role.RECORD in self.roles else None
             keeping = group.create_task(self._keep_partitions()) if Role.RECORD in self.roles else None
             staging = group.create_task(self.stager.run()) if Role.RECORD in self.roles else None
+            relinking = group.create_task(self.relink.run()) if Role.RECORD in self.roles else None
             await stop.wait()
-            for endless in filter(None, (keeping, staging)):
+            for endless in filter(None, (keeping, staging, relinking)):
                 endless.cancel()
             self.backends.queue.close_intake()
             await self._end(delivering)
@@ -140,7 +143,8 @@ async def service(
             telemetry=telemetry,
             concurrency=policy.concurrency(settings),
         )
-        parts: dict[str, Outage | Callable[[], bool]] = {**backends.outages, "taking work": lambda: not stop.is_set()}
+        parts: dict[str, Outage | Callable[[], bool]] = {**backends.outages, **backends.ready}
+        parts["taking work"] = lambda: not stop.is_set()
         routes = Probes(parts, metrics.registry).routes()
         if Role.API in roles:
             routes += _api(settings, backends, channels, clock)
@@ -161,6 +165,7 @@ async def service(
             worker=worker,
             recorder=Recorder(backends.feed, backends.store, clock, telemetry),
             stager=Stager(backends.schedule, backends.intake, clock, telemetry),
+            relink=Relink(backends.correlator, backends.store, record_receipt, clock),
             roles=roles,
             drain_timeout_s=settings.drain_timeout_s,
             url=f"http://{settings.http_host}:{server.port}",

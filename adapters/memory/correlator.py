@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from adapters.memory.expiring import Expiring
@@ -39,3 +40,10 @@ class MemoryCorrelator:
             others = [parked for parked in self._parked.get(key) or [] if parked != dlr]
             self._parked.put(key, [*others, dlr][-MAX_PARKED:], LIFE_S)
         return link
+
+    async def forgotten(self) -> None:
+        """Nothing is ever forgotten that could be looked up again."""
+        await asyncio.Event().wait()
+
+    async def relinked(self) -> None:
+        """Nobody is ever told to."""

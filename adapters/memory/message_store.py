@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.receipts import merge
+from engine.receipts import State, merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,16 @@ class MemoryMessageStore:
             for receipt in self._standing.values()
             if receipt.to in wanted and max(receipt.enqueued_at, receipt.submitted_at or receipt.enqueued_at) >= since
         ]
+
+    async def awaited(self, since: datetime, after: UUID | None, limit: int) -> Sequence[Receipt]:
+        """Receipts that stand as submitted, in order of their jobs."""
+        found = [
+            receipt
+            for receipt in self._standing.values()
+            if receipt.state is State.SUBMITTED and receipt.channel and receipt.carrier_id
+            if receipt.submitted_at and receipt.submitted_at >= since and (after is None or receipt.job > after)
+        ]
+        return sorted(found, key=lambda receipt: receipt.job)[:limit]
 
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""

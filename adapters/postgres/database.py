@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from engine.ports import Clock, Telemetry
 
 A = TypeVar("A")
+Question: TypeAlias = "Callable[[Connection], Awaitable[A]]"
 
 CONNECTIONS = 4
-CONNECT_S, COMMAND_S, CLOSE_S = 5.0, 30.0, 5.0  #: a dead peer would otherwise be waited for as long as TCP does
+#: a dead peer would otherwise be waited for as long as TCP does
+CONNECT_S, PROBE_S, ANSWER_S, CLOSE_S = 5.0, 5.0, 30.0, 5.0
 PROBE_EVERY_S = 5.0
 _REFUSED = ("22", "23", "54")  #: SQLSTATE classes: data exception, integrity violation, program limit exceeded
 
@@ -43,10 +45,8 @@ class Database:
         Raises:
             ValueError: the address cannot be one.
         """
-        self._pool = await asyncpg.create_pool(
-            self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S, command_timeout=COMMAND_S
-        )
-        await self._attempt(_probe)  # so that `outage` tells the truth from the start
+        self._pool = await asyncpg.create_pool(self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S)
+        await self._attempt(_probe, PROBE_S)  # so that `outage` tells the truth from the start
         self._probing = asyncio.create_task(self._keep_probing())
 
     async def close(self) -> None:
@@ -59,22 +59,22 @@ class Database:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._pool.close(), CLOSE_S)
 
-    async def ask(self, question: Callable[[Connection], Awaitable[A]]) -> A:
+    async def ask(self, question: Question[A]) -> A:
         """What a connection answers to a question, which is asked anew for as long as the server fails.
 
         Raises:
             ValuesRefusedError: the question's values are what is wrong.
         """
-        while (answered := await self._attempt(question)) is None:
+        while (answered := await self._attempt(question, ANSWER_S)) is None:
             pass
         return answered[0]
 
-    async def _attempt(self, question: Callable[[Connection], Awaitable[A]]) -> tuple[A] | None:
+    async def _attempt(self, question: Question[A], within_s: float) -> tuple[A] | None:
         """The answer, or None after a wait if the server failed."""
         assert self._pool
         try:
             async with self._pool.acquire(timeout=CONNECT_S) as connection:
-                answer = await question(connection)
+                answer = await _answer(connection, question, within_s)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             await self.outage.wait(NotPreparedError("The tables are missing: run `sms-engine init`."))
         except asyncpg.ClientConfigurationError:
@@ -94,11 +94,24 @@ class Database:
         """Notice that the server is away, or back, while nobody asks anything."""
         while True:
             await asyncio.sleep(PROBE_EVERY_S)
-            await self.ask(_probe)
+            while await self._attempt(_probe, PROBE_S) is None:
+                pass
+
+
+async def _answer(connection: Connection, question: Question[A], within_s: float) -> A:
+    """Whoever has waited enough, or is cancelled, gives the connection up: the library would wait for a dead peer."""
+    asking = asyncio.ensure_future(question(connection))
+    try:
+        async with asyncio.timeout(within_s):
+            return await asyncio.shield(asking)
+    except (TimeoutError, asyncio.CancelledError):
+        connection.terminate()
+        await asyncio.wait([asking])
+        raise
 
 
 async def _probe(connection: Connection) -> None:
-    await connection.execute("select from messages, scheduled limit 0", timeout=CONNECT_S)
+    await connection.execute("select from messages, scheduled limit 0")
 
 
 def _refuses_values(error: Exception) -> bool:

@@ -90,6 +90,11 @@ class PostgresMessageStore:
         """Whether it knows of any job enqueued before."""
         return bool(await self.database.ask(lambda connection: connection.fetchval(_SQL["any_before"], at)))
 
+    async def awaited(self, since: datetime, after: UUID | None, limit: int) -> list[Receipt]:
+        """Receipts that stand as submitted, in order of their jobs."""
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["awaited"], since, after, limit))
+        return [_decode(row["raw"]) for row in found]
+
     async def recent(self, limit: int) -> list[Receipt]:
         """The latest receipts of all jobs, newest first."""
         found = await self.database.ask(lambda connection: connection.fetch(_SQL["recent_receipts"], limit))

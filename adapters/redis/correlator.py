@@ -6,23 +6,28 @@ The id is whatever a carrier sends, so keys carry its digest: `…:{DIGEST}:c` l
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime  # noqa: TC003  (msgspec resolves it)
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
-from adapters.redis.scripts import digest, load
+from adapters.redis.recall import NoRecall
+from adapters.redis.scripts import Call, digest, load
 from engine.receipts import DeliveryReceipt, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.redis.connection import Connection
+    from adapters.redis.recall import Recall
 
 LIFE_MS = 96 * 3600 * 1000  #: a delivery receipt may come 72 h late
 MAX_PARKED = 20  #: delivery receipts of one unknown id; the newest are kept
 MAX_STATUS = 255  #: characters of a carrier's own status that are parked
+RELINK_S = 600  #: for one worker to put links back after a loss; then another one tries
+LOOK_EVERY_S = 5.0
 
 REMEMBER = load("remember")
 MATCH = load("match")
@@ -38,9 +43,12 @@ class _Parked(msgspec.Struct, frozen=True, array_like=True):
 class RedisCorrelator:
     """The correlator of all workers that share a Redis."""
 
-    def __init__(self, redis: Connection, prefix: str = "sms") -> None:
+    def __init__(self, redis: Connection, prefix: str = "sms", recall: Recall | None = None) -> None:
+        """Without `recall` what Redis forgets stays forgotten."""
         self._redis = redis
         self._prefix = prefix
+        self._recall: Recall | NoRecall = recall or NoRecall(redis)
+        self._relinking = b""
 
     async def remember(self, channel: str, carrier_id: str, recipient: str, job: UUID) -> Sequence[DeliveryReceipt]:
         """Link a carrier's id to a job; answers what came before, also when asked again."""
@@ -56,6 +64,27 @@ class RedisCorrelator:
             return None
         recipient, job = link.decode().split(" ")
         return recipient, UUID(job)
+
+    async def forgotten(self) -> None:
+        """Wait until Redis lost its memory, and until it is this worker's turn to put the links back."""
+        while True:
+            if await self._my_turn():
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def relinked(self) -> None:
+        """The links are back in this memory of Redis."""
+        await self._redis.ask(Call(("SET", f"{self._prefix}:relinked", self._relinking)))
+        await self._redis.ask(Call(("DEL", f"{self._prefix}:relinking")))
+
+    async def _my_turn(self) -> bool:
+        self._relinking = self._recall.epoch.name
+        if not self._recall.cold:
+            return False
+        if (await self._redis.ask(Call(("GET", f"{self._prefix}:relinked")))).value == self._relinking:
+            return False
+        turn = Call(("SET", f"{self._prefix}:relinking", self._relinking, "NX", "EX", RELINK_S))
+        return (await self._redis.ask(turn)).value is not None
 
     def _keys(self, channel: str, carrier_id: str) -> list[str]:
         message = digest(f"{channel}\x1f{carrier_id}")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.receipts import Receipt
 
 KEPT_S = 24 * 3600  #: a repeat of a job comes within a day (`record.lua`); longer if a window is
+LOOK_EVERY_S = 5.0  #: for a new memory; claims notice it at once, but there may be none
 MAX_NUMBERS = 200  #: restored with one question to the message store
 
 ADVANCE = load("clock", "record", "merge", "advance")
@@ -94,6 +95,22 @@ class Recall:
         self._learning = asyncio.Lock()
         self._first = f"{prefix}:first-epoch"
         self._numbers = Coalescer(self._restore, max_batch=MAX_NUMBERS)
+        self._watching: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start to watch; Redis may be away as yet."""
+        self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Watch no more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything can be granted: not before it is known what Redis remembers."""
+        return bool(self.epoch.name)
 
     @property
     def cold(self) -> bool:
@@ -109,6 +126,14 @@ class Recall:
     async def restore(self, recipient: str) -> None:
         """Put a number's history back."""
         await self._numbers.ask(recipient)
+
+    async def _watch(self) -> None:
+        while True:
+            epoch = self.epoch
+            name, _ = (await self._redis.epoch()).value
+            if name != epoch.name:
+                await self.learn(epoch)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _begin(self, refused: Epoch) -> Epoch:
         (name, now_us), asked_at = await self._redis.epoch()

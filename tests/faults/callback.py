@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aiormq.abc import DeliveredMessage
 
 AGAIN_S = 0.1
+KEPT = ("id", "state", "final", "code")  #: a soak has hundreds of thousands
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Arrival:
     """A receipt as it came."""
 
     at: float  #: monotonic
-    receipt: dict[str, Any]
+    receipt: dict[str, Any]  #: of its fields those in KEPT
 
     @property
     def rank(self) -> int:
@@ -62,7 +63,8 @@ class Callback:
 
                     async def arrived(message: DeliveredMessage, channel: Any = channel) -> None:
                         for receipt in json.loads(message.body):
-                            self.arrivals[receipt["job"]].append(Arrival(time.monotonic(), receipt))
+                            kept = {name: receipt[name] for name in KEPT}
+                            self.arrivals[receipt["job"]].append(Arrival(time.monotonic(), kept))
                         await channel.basic_ack(message.delivery_tag, wait=False)
 
                     await channel.basic_qos(prefetch_count=500)

@@ -1,6 +1,7 @@
 """Fixtures of the fault tests: their own servers, a seed for each row, and the table at the end.
 
-A row that is not marked `short` is collected only by `tests/run --faults`, which sets SMS_TEST_FAULTS=all.
+A row that is not marked `short` is collected only by `tests/run --faults`, which sets SMS_TEST_FAULTS=all; a soak only
+by `tests/run --soak MINUTES`, which sets SMS_TEST_SOAK_MINUTES.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 ALL = os.environ.get("SMS_TEST_FAULTS") == "all"
 SEED = int(os.environ.get("SMS_TEST_FAULT_SEED") or secrets.randbits(32))
-ROW_S = 240  #: a bound against hanging
+MINUTES = float(os.environ.get("SMS_TEST_SOAK_MINUTES") or 0)
+ROW_S = 240  #: a bound against hanging, as is that of a soak
+SOAK_S = 1800 + 120 * MINUTES
 TABLE = Table()
 
 _left_to_all: list[str] = []
@@ -36,13 +39,16 @@ _left_to_all: list[str] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(name, short=False): a row of the fault matrix; short: part of tests/run")
+    config.addinivalue_line("markers", "soak: only on request, for as long as is asked for")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in [item for item in items if FOLDER in item.path.parents]:
-        mark = item.get_closest_marker("fault")
-        item.add_marker(pytest.mark.timeout(ROW_S), append=False)
-        if mark is not None and not ALL and not mark.kwargs.get("short"):
+        mark, soak = item.get_closest_marker("fault"), item.get_closest_marker("soak") is not None
+        item.add_marker(pytest.mark.timeout(SOAK_S if soak else ROW_S), append=False)
+        if soak and not MINUTES:
+            items.remove(item)
+        elif mark is not None and not soak and not ALL and not mark.kwargs.get("short"):
             items.remove(item)
             _left_to_all.append(item.name)
 

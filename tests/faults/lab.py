@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -134,6 +135,11 @@ class Lab:
         """The carrier's ids of what it accepted so far."""
         return [line["id"] for line in self.carrier.lines() if line["kind"] == "accept"]
 
+    def states(self, jobs: Iterable[Job] | None = None) -> Counter[str]:
+        """How jobs stand, by default all that were confirmed."""
+        found = [self.callback.standing(str(job.id)) for job in jobs or self.confirmed.values()]
+        return Counter(arrival.receipt["state"] for arrival in found if arrival)
+
     async def depths(self, names: Collection[str] = ()) -> dict[str, int]:
         """Messages ready in queues, by default in all but that of the callback."""
         async with connected(self.servers.rabbit.url, "depths") as connection:
@@ -164,7 +170,11 @@ class Lab:
         if await self.carrier.pending():
             return False
         depths = await self.depths()
-        return not any(depth for name, depth in depths.items() if name != self.names.dead)
+        if any(depth for name, depth in depths.items() if name != self.names.dead):
+            return False
+        # What a recorder has taken out of its queue is in no count until it is stored.
+        heard = {arrival.receipt["id"] for arrivals in self.callback.arrivals.values() for arrival in arrivals}
+        return await records.count_stored(self.database_url) >= len(heard)
 
     async def judge(
         self, *, dead: int = 0, redis_lost: bool = False, cut: bool = False, consumers: bool = True

@@ -139,6 +139,8 @@ class CarrierProcess:
         self._output = folder / "carrier.out"
         self._seed = seed
         self._process: OwnProcess | None = None
+        self._lines: list[dict[str, Any]] = []
+        self._read_to = 0
 
     async def start(self) -> None:
         command = [sys.executable, "-m", "tests.faults.carrier", str(self.port), self.log, str(self._seed)]
@@ -167,8 +169,12 @@ class CarrierProcess:
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log so far."""
-        whole = self.log.read_bytes().rpartition(b"\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        with self.log.open("rb") as log:
+            log.seek(self._read_to)
+            whole, end, _ = log.read().rpartition(b"\n")
+        self._read_to += len(whole) + len(end)
+        self._lines += map(json.loads, whole.splitlines())
+        return self._lines
 
     def close(self) -> None:
         if self._process:

@@ -93,6 +93,15 @@ async def postgres(url: str) -> tuple[dict[str, dict[str, Any]], set[str], int]:
         await connection.close()
 
 
+async def count_stored(url: str) -> int:
+    """How many receipts are in Postgres."""
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval("select count(*) from receipts"))
+    finally:
+        await connection.close()
+
+
 async def redis(url: str, prefix: str) -> tuple[dict[str, list[set[str]]], set[str]]:
     """The members of every number's logs, and the keys of parked delivery receipts."""
     charged: defaultdict[str, list[set[str]]] = defaultdict(list)

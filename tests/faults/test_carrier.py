@@ -13,19 +13,12 @@ from tests.faults.proxy import Way
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Row
-    from tests.faults.lab import Lab
 
 NOTIFICATION = {"notification": 1.0}
 #: answers after which nobody knows whether the message was sent; each to one submit in four
 OPEN = ("silent", "silent_after", "error", "error_after", "hang_up", "hang_up_after", "drip")
 #: answers after which everybody knows that it was not
 NOT_SENT = ("throttle", "unavailable")
-
-
-def states(lab: Lab) -> Counter[str]:
-    """How the jobs stand."""
-    found = [lab.callback.standing(job) for job in lab.confirmed]
-    return Counter(arrival.receipt["state"] for arrival in found if arrival)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +59,7 @@ async def test_what_surely_was_not_sent_goes_to_the_other_channel(row: Row, answ
         with lab.fault():
             await lab.send(some_jobs(100, lab.rng, categories=NOTIFICATION, numbers=100), rate=100)
         assert (await row.holds(lab)).unknown == 0
-        assert states(lab) == {"delivered": 100}
+        assert lab.states() == {"delivered": 100}
 
 
 @pytest.mark.fault("carrier: refuses on one channel")
@@ -77,7 +70,7 @@ async def test_a_message_one_carrier_refuses_is_offered_to_the_other(row: Row) -
         with lab.fault():
             await lab.send(some_jobs(100, lab.rng, categories=NOTIFICATION, numbers=100), rate=100)
         assert (await row.holds(lab)).unknown == 0
-        assert states(lab) == {"delivered": 100}
+        assert lab.states() == {"delivered": 100}
 
 
 @pytest.mark.fault("carrier: refuses on every channel")
@@ -88,7 +81,7 @@ async def test_a_message_every_carrier_refuses_has_failed_and_costs_no_limit(row
         with lab.fault():
             await lab.send(some_jobs(60, lab.rng, categories=NOTIFICATION, numbers=60), rate=100)
         assert (await row.holds(lab)).unknown == 0
-        assert states(lab) == {"failed": 60}
+        assert lab.states() == {"failed": 60}
 
 
 @pytest.mark.fault("carrier: answers cut after N bytes", short=True)
@@ -130,7 +123,7 @@ async def test_jobs_wait_for_carriers_that_cannot_be_reached(row: Row) -> None:
             for way in lab.ways.values():
                 await way.accept()
         assert (await row.holds(lab)).unknown == 0
-        assert states(lab) == {"delivered": 100}
+        assert lab.states() == {"delivered": 100}
 
 
 @pytest.mark.fault("carrier: one of two channels sick")
@@ -173,4 +166,4 @@ async def test_a_delivery_receipt_counts_whenever_it_comes(row: Row, kind: str) 
             await lab.send(some_jobs(60, lab.rng, categories=NOTIFICATION, numbers=60), rate=200)
         assert (await row.holds(lab)).unknown == 0
         expected = {"undelivered": "undelivered", "never": "submitted"}.get(kind, "delivered")
-        assert states(lab) == {expected: 60}
+        assert lab.states() == {expected: 60}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,11 +33,6 @@ def codes_for_the_same_numbers(lab: Lab) -> tuple[list[Job], list[Job]]:
     return [job(to, "otp") for to in numbers], [job(to, "otp") for to in numbers]
 
 
-def states(lab: Lab, jobs: list[Job]) -> Counter[str]:
-    found = [lab.callback.standing(str(one.id)) for one in jobs]
-    return Counter(arrival.receipt["state"] for arrival in found if arrival)
-
-
 @pytest.mark.fault("Redis: clock 60 s ahead")
 async def test_while_redis_clock_is_ahead_nothing_is_granted_so_that_no_limit_ends_early(
     row: Row, redis: ClockedRedis
@@ -58,8 +52,8 @@ async def test_while_redis_clock_is_ahead_nothing_is_granted_so_that_no_limit_en
             assert not [line for line in lab.carrier.lines() if line["kind"] == "call" and line["at"] > leapt_at]
             redis.clock.set_ahead(0)
         assert (await row.holds(lab)).unknown == 0
-        assert states(lab, first) == {"delivered": 30}
-        assert states(lab, second) == {"rejected": 30}
+        assert lab.states(first) == {"delivered": 30}
+        assert lab.states(second) == {"rejected": 30}
 
 
 @pytest.mark.fault("Redis: clock 60 s ahead during calls")
@@ -92,7 +86,7 @@ async def test_a_redis_clock_that_steps_back_lets_no_limit_be_exceeded(row: Row,
         await lab.send(second)
         await sending
         assert (await row.holds(lab)).unknown == 0
-        assert states(lab, second) == {"rejected": 30}
+        assert lab.states(second) == {"rejected": 30}
 
 
 @pytest.mark.parametrize(
@@ -115,4 +109,4 @@ async def test_a_worker_with_a_wrong_clock_breaks_no_lease_and_no_limit(row: Row
             await lab.send(second, rate=150)
         assert (await row.holds(lab)).unknown == 0
         # Validity is judged by the clock of the worker that has the job: one a day ahead may find it over.
-        assert set(states(lab, [*lab.confirmed.values()])) <= {"delivered", "rejected", *(["expired"] * (days > 0))}
+        assert set(lab.states()) <= {"delivered", "rejected", *(["expired"] * (days > 0))}

@@ -15,11 +15,14 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PostgresMessageStore
 from engine.events import ServerAway, ServerBack
 from engine.receipts import State
+from tests.faults.proxy import proxy
 from tests.integration.postgres_database import Listener, new_database, receipt, run_now
 from tests.servers import PrivatePostgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+HANGS_S = 20.0  #: far longer than it takes, and shorter than the library waits
 
 pytestmark = pytest.mark.usefixtures("eager_probe")
 
@@ -83,6 +86,42 @@ async def test_a_crash_in_the_midst_of_writing_loses_nothing(private: PrivatePos
     assert await connection.fetchval("select count(*) from messages") == 3000
     assert await connection.fetchval("select count(*) from receipts") == 6000
     await connection.close()
+
+
+@pytest.fixture
+async def half_open(private: PrivatePostgres, listener: Listener) -> AsyncIterator[PostgresMessageStore]:
+    """A store that has written, over connections that lose everything from now on; new ones are well."""
+    async with (
+        proxy(private.port) as way,
+        PostgresMessageStore(way.before(private.url), SystemClock(), listener) as store,
+    ):
+        await asyncio.gather(*(store.merge([receipt()]) for _ in range(10)))
+        way.swallow()
+        yield store
+
+
+async def test_a_connection_that_died_without_a_word_is_given_up_and_its_question_asked_anew(
+    half_open: PostgresMessageStore, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "ANSWER_S", 0.3)
+    store = half_open
+    first = receipt()
+    async with asyncio.timeout(HANGS_S):
+        await store.merge([first])
+        assert await store.latest(first.job) == first
+    assert listener.of(ServerAway)
+
+
+async def test_who_is_cancelled_does_not_wait_for_a_connection_that_died(
+    half_open: PostgresMessageStore,
+) -> None:
+    store = half_open
+    merging = asyncio.create_task(store.merge([receipt()]))
+    await asyncio.sleep(0.2)  # until it waits for an answer
+    merging.cancel()
+    async with asyncio.timeout(HANGS_S):
+        await asyncio.wait([merging])
+    assert merging.cancelled()
 
 
 async def test_an_idle_store_notices_that_the_server_goes_and_returns(

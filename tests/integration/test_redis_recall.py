@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from adapters.clock import SystemClock
 from adapters.memory.message_store import MemoryMessageStore
 from adapters.redis.connection import Connection
+from adapters.redis.correlator import RedisCorrelator
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.recall import Recall
 from adapters.redis.slot import Slot
@@ -107,6 +108,36 @@ async def forgetting(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str,
             yield server.url, lambda: asyncio.run(flush(server.url))
         else:
             yield server.url, lambda: restart(server)
+
+
+async def test_after_a_loss_one_worker_is_told_once_to_put_the_links_back(
+    forgetting: tuple[str, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.redis.correlator.LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("adapters.redis.recall.LOOK_EVERY_S", 0.02)
+    url, forget = forgetting
+    store = MemoryMessageStore()
+    async with working(url, store) as one, working(url, store) as other, AsyncExitStack() as stack:
+        correlators = []
+        for worker in (one, other):
+            await worker.recall.open()
+            stack.push_async_callback(worker.recall.close)
+            correlators.append(RedisCorrelator(worker.connection, "sms", worker.recall))
+        while not (one.recall.known and other.recall.known):
+            await asyncio.sleep(0.01)
+        told = {asyncio.create_task(each.forgotten()): each for each in correlators}
+        await asyncio.sleep(0.2)
+        assert not [task for task in told if task.done()], "nothing was lost yet"
+        await one.sent(job_for())
+        await asyncio.to_thread(forget)
+        done, waiting = await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0.2)
+        assert [task.done() for task in waiting] == [False]
+        await told[done.pop()].relinked()
+        await asyncio.sleep(0.2)
+        assert [task.done() for task in waiting] == [False]
+        for task in waiting:
+            task.cancel()
 
 
 async def test_a_limit_holds_over_a_loss(forgetting: tuple[str, Callable[[], None]]) -> None:
