@@ -71,9 +71,18 @@ class Plan:
     whole: bool = False  #: leaving out a test is a failure
 
     @property
+    def with_faults(self) -> bool:
+        """Whether fault tests are among them, which always start their own servers."""
+        return any(_is_fault_run(run) for run in self.runs)
+
+    @property
     def faults_only(self) -> bool:
-        """Fault tests start their own servers."""
-        return all(run[0].startswith(FAULTS) for run in self.runs)
+        """Whether nobody needs the servers that are there for all."""
+        return all(_is_fault_run(run) for run in self.runs)
+
+
+def _is_fault_run(run: Sequence[str]) -> bool:
+    return any(part.startswith(FAULTS) for part in run)
 
 
 class Suite:
@@ -108,7 +117,8 @@ class Suite:
 
     def _launch_servers(self) -> None:
         wanted = {variable: kind for variable, kind in SERVERS.items() if not os.environ.get(variable)}
-        missing = {kind.package: kind.name for kind in SERVERS.values() if kind.binary() is None}
+        needed = SERVERS if self._plan.with_faults else wanted
+        missing = {kind.package: kind.name for kind in needed.values() if kind.binary() is None}
         missing |= {package: package for package in self._plan.packages if not debian.has(package)}
         if missing:
             _install(missing)
@@ -117,6 +127,8 @@ class Suite:
             server.launch()
 
     def _wait_for_servers(self) -> None:
+        if self._plan.faults_only:
+            return
         began = time.monotonic()
         for server in self._servers.values():
             server.wait_until_ready()
@@ -172,10 +184,11 @@ def plan(arguments: Sequence[str]) -> Plan:
     if asked.soak is not None:
         return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)})
     if asked.faults:
-        return Plan(((FAULTS, *rest),), {MATRIX: "all"}, packages=("libfaketime",))
+        where = () if any(part.startswith(FAULTS) for part in rest) else (FAULTS,)
+        return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",))
     if rest:
         return Plan((rest,))
-    return Plan(((FAULTS,), (f"--ignore={FAULTS}",)), whole=True)
+    return Plan(((FAULTS,), ("tests", f"--ignore={FAULTS}")), whole=True)
 
 
 def _install(missing: Mapping[str, str]) -> None:

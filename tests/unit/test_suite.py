@@ -1,0 +1,44 @@
+"""What the words behind tests/run ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.suite import FAULTS, MATRIX, MINUTES, plan
+
+
+def test_without_words_everything_runs_and_fault_tests_run_beside_the_others() -> None:
+    asked = plan([])
+    assert asked.runs == ((FAULTS,), ("tests", f"--ignore={FAULTS}"))
+    assert asked.whole
+    assert not asked.faults_only
+    assert asked.tell == {}
+
+
+@pytest.mark.parametrize("words", [["tests/unit", "-k", "x"], ["--", "tests/unit", "-k", "x"]])
+def test_other_words_go_to_pytest_and_narrow_the_run(words: list[str]) -> None:
+    asked = plan(words)
+    assert asked.runs == (("tests/unit", "-k", "x"),)
+    assert not asked.whole
+    assert not asked.with_faults
+
+
+def test_the_whole_matrix_or_rows_of_it_can_be_asked_for() -> None:
+    assert plan(["--faults"]).runs == ((FAULTS,),)
+    assert plan(["--faults", "-k", "redis"]).runs == ((FAULTS, "-k", "redis"),)
+    assert plan(["--faults", f"{FAULTS}/test_kill.py"]).runs == ((f"{FAULTS}/test_kill.py",),)
+    assert plan(["--faults"]).tell == {MATRIX: "all"}
+    assert plan(["--faults"]).faults_only
+
+
+def test_a_soak_lasts_as_long_as_is_asked_for() -> None:
+    asked = plan(["--soak", "0.5"])
+    assert asked.runs == ((f"{FAULTS}/test_soak.py",),)
+    assert asked.tell == {MINUTES: "0.5"}
+    assert asked.faults_only
+
+
+def test_a_soak_of_no_number_of_minutes_is_refused_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        plan(["--soak", "long"])
+    assert "--soak" in capsys.readouterr().err
