@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ACK_AFTER_S = 0.003  #: acknowledgements of this long are sent together
 ANSWER_S = 10.0
-REACH_S = 0.25
+REACH_S = 1.0
 
 
 class Subscription:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -157,7 +156,7 @@ async def _send_until(lab: Lab, stop: asyncio.Event) -> None:
 
 @pytest.mark.fault("second SIGTERM")
 async def test_a_second_signal_ends_a_worker_at_once_and_nothing_is_lost(row: Row) -> None:
-    async with row.lab(more="") as lab:
+    async with row.lab() as lab:
         leaving = lab.workers[0]
         await lab.carrier.behave(latency_s=1.2)
         await lab.start()
@@ -181,9 +180,7 @@ async def test_a_worker_without_redis_still_ends_when_told_to_and_nothing_is_los
         leaving.redis.refuse()
         await asyncio.sleep(0.5)
         lab.strike(leaving)
-        told_at = time.monotonic()
-        await leaving.stop(within_s=START_S)
-        print("took", time.monotonic() - told_at, leaving.log.read_text()[-3000:])
+        assert await leaving.stop(within_s=START_S) == 0
         await sending
         await row.holds(lab)
 
