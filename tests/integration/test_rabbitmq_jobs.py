@@ -204,7 +204,7 @@ async def test_a_job_that_has_to_wait_longer_goes_to_another_tier(here: Installa
         waiting = await here.next_in(here.names.of_tier("15s"))
     assert waiting.body == sent
     kept = dict(waiting.header.properties.headers or {})
-    del kept["x-delivery-count"]  # the broker's, as it hands it out
+    kept.pop("x-delivery-count", None)  # the broker's, as it hands it out: 3.10 always, 4.0 only what comes again
     assert kept == {"x-wait-ms": 5_000, "x-deferrals": 4, "x-enqueued-at": "2026-01-01T00:00:00.000Z"}
     assert await here.count(here.names.of_category(OTP)) == 0
 
