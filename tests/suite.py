@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.environment import InstallError, environment
-from tests import debian
+from tests import debian, debian_root
 from tests.servers import PrivatePostgres, PrivateRabbit, PrivateRedis, PrivateServer, ServerError
 from tests.servers.processes import OwnProcess, PrivateFolder
+from tests.servers.root import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,10 +32,13 @@ tests/run                          lint, types, layers and all tests, with a sho
 tests/run tests/unit -k segments   the same checks, but only some tests: arguments go to pytest
 tests/run --faults                 the whole fault matrix, and its table; with arguments, rows of it
 tests/run --soak 20                random faults under load, for so many minutes
+tests/run --next                   contract, integration and short fault tests on Debian 13's RabbitMQ 4.0 and Redis 8,
+                                   or whatever else is asked for, as in tests/run --next --faults
 
 Private RabbitMQ, Redis and PostgreSQL servers are started on free ports and ended again. To use your own instead, set
 SMS_TEST_AMQP_URL, SMS_TEST_REDIS_URL or SMS_TEST_POSTGRES_URL; fault tests always start their own. What is missing is
-installed from Debian's packages if you are root. A skipped test is a failure.
+installed from Debian's packages if you are root. A skipped test is a failure. With --next, which needs root and Debian,
+RabbitMQ and Redis are started in a root folder of Debian 13, which is made once; PostgreSQL stays the installed one.
 
 A run of fault tests prints its seed; SMS_TEST_FAULT_SEED=N replays it.
 """
@@ -48,6 +52,7 @@ SERVERS: dict[str, type[PrivateServer]] = {
 #: what fault tests are told by (tests/faults/conftest.py)
 SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK_MINUTES"
 FAULTS = "tests/faults"
+ON_SERVERS = ("tests/contract", "tests/integration")
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--output-format", "concise", "."),
@@ -69,6 +74,7 @@ class Plan:
     tell: Mapping[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()  #: Debian's, needed beside the servers
     whole: bool = False  #: leaving out a test is a failure
+    next: bool = False  #: on the servers of the next Debian
 
     @property
     def with_faults(self) -> bool:
@@ -96,6 +102,8 @@ class Suite:
 
     def run(self) -> int:
         """Every step in turn; 0 only if all of them passed. Raises InstallError, ServerError and StoppedError."""
+        if self._plan.next:
+            os.environ[VARIABLE] = str(_next_servers())
         self._launch_servers()
         began = time.monotonic()
         tools = environment("tests", [ROOT / "tests" / "requirements.txt"]) / "bin"
@@ -132,10 +140,11 @@ class Suite:
         began = time.monotonic()
         for server in self._servers.values():
             server.wait_until_ready()
-        _report("servers", began, ", ".join(kind.name + self._whose(variable) for variable, kind in SERVERS.items()))
+        _report("servers", began, ", ".join(map(self._named, SERVERS)))
 
-    def _whose(self, variable: str) -> str:
-        return "" if variable in self._servers else f" of {variable}"
+    def _named(self, variable: str) -> str:
+        server = self._servers.get(variable)
+        return server.named() if server else f"{SERVERS[variable].name} of {variable}"
 
     def _check(self, name: str, tools: Path, command: tuple[str, ...]) -> bool:
         began = time.monotonic()
@@ -168,7 +177,7 @@ class Suite:
 
     def _environ(self) -> dict[str, str]:
         """Ours, without settings of the engine that happen to be set, and with the servers' addresses."""
-        ours = {*SERVERS, SEED}
+        ours = {*SERVERS, SEED, VARIABLE}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SMS_") or name in ours}
         servers = {variable: server.url for variable, server in self._servers.items()}
         return kept | servers | {"PYTHONPATH": str(ROOT)} | self._plan.tell
@@ -179,16 +188,18 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser("tests/run", usage=USAGE, add_help=False, allow_abbrev=False)
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--soak", type=float, metavar="MINUTES")
+    parser.add_argument("--next", action="store_true")
     asked, rest = parser.parse_known_args(arguments)
     rest = tuple(rest[1:] if rest[:1] == ["--"] else rest)
     if asked.soak is not None:
-        return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)})
+        return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)}, next=asked.next)
     if asked.faults:
         where = () if any(part.startswith(FAULTS) for part in rest) else (FAULTS,)
-        return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",))
+        return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",), next=asked.next)
     if rest:
-        return Plan((rest,))
-    return Plan(((FAULTS,), ("tests", f"--ignore={FAULTS}")), whole=True)
+        return Plan((rest,), next=asked.next)
+    others = ON_SERVERS if asked.next else ("tests", f"--ignore={FAULTS}")
+    return Plan(((FAULTS,), others), whole=True, next=asked.next)
 
 
 def _install(missing: Mapping[str, str]) -> None:
@@ -202,6 +213,18 @@ def _install(missing: Mapping[str, str]) -> None:
     except OSError as error:
         raise ServerError(f"apt-get could not install {' '.join(packages)}:\n{error}") from error
     _report("apt-get", began)
+
+
+def _next_servers() -> Path:
+    began = time.monotonic()
+    if not debian_root.can_enter():
+        raise ServerError("--next runs servers in a root folder of Debian 13: it needs root, apt-get and mounts.")
+    try:
+        root = debian_root.debian_root()
+    except OSError as error:
+        raise ServerError(f"A root folder of Debian 13 could not be made:\n{error}") from error
+    _report("next servers", began)
+    return root
 
 
 def _report(step: str, began: float, remark: str = "") -> None:

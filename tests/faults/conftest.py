@@ -35,6 +35,7 @@ SOAK_S = 1800 + 120 * MINUTES
 TABLE = Table()
 
 _left_to_all: list[str] = []
+_ran_on: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TABLE.lines:
-        terminalreporter.section(f"faults, seed {SEED}")
+        terminalreporter.section(f"faults, seed {SEED}, on {', '.join(_ran_on)}")
         for line in TABLE.text():
             terminalreporter.line(line)
         if _left_to_all:
@@ -96,6 +97,7 @@ def servers() -> Iterator[Servers]:
     started = Servers()
     try:
         started.start()
+        _ran_on.extend(server.named() for server in started.all)
         yield started
     finally:
         started.close()

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from tests.servers import PrivatePostgres, PrivateRabbit, PrivateRedis
 from tests.servers.processes import OwnProcess
+from tests.servers.root import inside
 
 if TYPE_CHECKING:
     from tests.servers import PrivateServer
@@ -30,7 +31,7 @@ class FaultRabbit(PrivateRabbit):
         assert binary
         tool = binary.with_name("rabbitmqctl")
         done = subprocess.run(
-            [tool, "-q", "-n", self._node, *command],
+            inside([tool, "-q", "-n", self._node, *command]),
             env=self._environ(), check=True, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         return done.stdout
@@ -50,7 +51,7 @@ class FaultRedis(PrivateRedis):
     def _spawn(self, binary: Path) -> OwnProcess:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder.path, "save": "", "appendonly": "yes"}
         flags = [part for option, value in options.items() for part in (f"--{option}", str(value))]
-        return OwnProcess([binary, *flags], env={**os.environ, **self._more_environment()}, output=self.log)
+        return OwnProcess(inside([binary, *flags]), env={**os.environ, **self._more_environment()}, output=self.log)
 
     def _more_environment(self) -> dict[str, str]:
         return {}

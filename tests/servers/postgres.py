@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import struct
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.servers.processes import OwnProcess
-from tests.servers.server import PrivateServer, ServerError, on_path
+from tests.servers.root import on_path
+from tests.servers.server import PrivateServer, ServerError
 
 if TYPE_CHECKING:
     import socket
+
+
+STARTUP = struct.pack("!i", 3 << 16) + b"user\0sms\0database\0postgres\0\0"
 
 
 class PrivatePostgres(PrivateServer):
@@ -22,6 +27,8 @@ class PrivatePostgres(PrivateServer):
 
     name = "PostgreSQL"
     package = "postgresql"
+    asks = struct.pack("!i", len(STARTUP) + 4) + STARTUP
+    version_in = re.compile(rb"server_version\0([\d.]+)")
     # A killed postmaster leaves children that hold the shared memory; an immediate shutdown is its crash.
     crash_signal = signal.SIGQUIT
 
@@ -71,8 +78,7 @@ class PrivatePostgres(PrivateServer):
         return OwnProcess([binary, "-D", self.data, "-p", str(self.port), *flags], output=self.log, user=self._user)
 
     def _answers(self, connection: socket.socket) -> bool:
-        startup = struct.pack("!i", 3 << 16) + b"user\0sms\0database\0postgres\0\0"
-        connection.sendall(struct.pack("!i", len(startup) + 4) + startup)
+        connection.sendall(self.asks)
         return connection.recv(1) == b"R"  # an error, E, while it is still starting
 
 

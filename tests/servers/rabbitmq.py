@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.servers.processes import OwnProcess, free_port
-from tests.servers.server import PrivateServer, ServerError, on_path
+from tests.servers.root import inside, installed
+from tests.servers.server import PrivateServer, ServerError
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +22,8 @@ class PrivateRabbit(PrivateServer):
 
     name = "RabbitMQ"
     package = "rabbitmq-server"
+    asks = b"AMQP\0\0\x09\x01"
+    version_in = re.compile(rb"\x07versionS.{4}([\d.]+)", re.DOTALL)
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,8 +35,7 @@ class PrivateRabbit(PrivateServer):
     @classmethod
     def binary(cls) -> Path | None:
         # Debian's command in /usr/sbin insists on being root or rabbitmq; the script behind it does not.
-        packaged = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-        return packaged if packaged.exists() else on_path("rabbitmq-server")
+        return installed("/usr/lib/rabbitmq/bin/rabbitmq-server") or installed("rabbitmq-server")
 
     @property
     def url(self) -> str:
@@ -42,11 +45,11 @@ class PrivateRabbit(PrivateServer):
         environ = self._environ()
         # Without ours running, the broker would start one as a daemon that stays behind.
         if self._mapper is None:
-            mapper = on_path("epmd") or next(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"), None)
+            mapper = installed("epmd") or next(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"), None)
             if mapper is None:
                 raise ServerError("RabbitMQ needs Erlang's epmd, which is not installed.")
-            self._mapper = OwnProcess([mapper], env=environ, output=self.log)
-        return OwnProcess([binary], env=environ, output=self.log)
+            self._mapper = OwnProcess(inside([mapper]), env=environ, output=self.log)
+        return OwnProcess(inside([binary]), env=environ, output=self.log)
 
     def _environ(self) -> dict[str, str]:
         folder = self.folder.path
@@ -75,7 +78,7 @@ class PrivateRabbit(PrivateServer):
         }
 
     def _answers(self, connection: socket.socket) -> bool:
-        connection.sendall(b"AMQP\0\0\x09\x01")
+        connection.sendall(self.asks)
         return connection.recv(1) == b"\x01"  # a method frame: connection.start
 
     def close(self) -> None:

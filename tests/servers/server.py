@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 import signal
 import socket
 import time
@@ -24,6 +24,8 @@ class PrivateServer(ABC):
 
     name: ClassVar[str]
     package: ClassVar[str]  # Debian's
+    asks: ClassVar[bytes]  #: what makes it tell its version, without logging in
+    version_in: ClassVar[re.Pattern[bytes]]
     crash_signal: ClassVar[signal.Signals] = signal.SIGKILL
 
     @classmethod
@@ -73,6 +75,15 @@ class PrivateServer(ABC):
     def running(self) -> bool:
         return self._process is not None and self._process.running
 
+    def named(self) -> str:
+        """Its name and the version it tells when asked, for people."""
+        said = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(self.asks)
+            while (found := self.version_in.search(said)) is None and (more := connection.recv(4096)):
+                said += more
+        return f"{self.name} {found[1].decode()}" if found else self.name
+
     def stop(self) -> None:
         """Shut down in order and keep the data."""
         self._end(signal.SIGTERM)
@@ -116,9 +127,3 @@ class PrivateServer(ABC):
 
     def _last_lines(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:]) if self.log.exists() else "(no log)"
-
-
-def on_path(command: str) -> Path | None:
-    """Where a command is installed, None if it is not."""
-    found = shutil.which(command)
-    return Path(found) if found else None

@@ -42,3 +42,11 @@ def test_a_soak_of_no_number_of_minutes_is_refused_with_a_sentence(capsys: pytes
     with pytest.raises(SystemExit):
         plan(["--soak", "long"])
     assert "--soak" in capsys.readouterr().err
+
+
+def test_the_next_servers_are_for_the_tests_that_use_servers() -> None:
+    asked = plan(["--next"])
+    assert asked.runs == ((FAULTS,), ("tests/contract", "tests/integration"))
+    assert asked.next
+    assert plan(["--next", "--faults"]).runs == plan(["--faults"]).runs
+    assert not plan([]).next
