@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RATE = 250.0  #: jobs a second
 CALM_S = (2.0, 12.0)  #: between two faults
 SETTLED_S = 900.0  #: a bound against hanging
+FILES = 10  #: more than at the start, when all is at rest again
 GROWTH = 1.25, 16.0  #: of a worker's memory, from a fifth of the time to its end: a factor, and MiB on top of it
 
 
@@ -32,17 +33,19 @@ class Sizes:
 
     pid: int
     memory_mib: list[float] = field(default_factory=list)
-    files: list[int] = field(default_factory=list)  #: connections, for the most part
 
     def measure(self) -> None:
         status = Path(f"/proc/{self.pid}/status").read_text()
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
         self.memory_mib.append(int(kib) / 1024)
-        self.files.append(len(list(Path(f"/proc/{self.pid}/fd").iterdir())))
 
-    def fifths(self, sizes: list[float] | list[int]) -> tuple[float, float]:
-        """The medians of the second fifth of the time, when it has warmed up, and of the last."""
-        fifth = max(1, len(sizes) // 5)
+    def files(self) -> int:
+        """How many it has open: connections, for the most part."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def early_and_late(self) -> tuple[float, float]:
+        """The medians of memory in the second fifth of the time, when it has warmed up, and in the last."""
+        sizes, fifth = self.memory_mib, max(1, len(self.memory_mib) // 5)
         return median(sizes[fifth : 2 * fifth] or sizes), median(sizes[-fifth:])
 
 
@@ -74,7 +77,7 @@ async def _watch(lab: Lab, sizes: Sizes, struck: Counter[str], capsys: pytest.Ca
                 print(
                     f"\n{(told_at - began) / 60:5.1f} min  {len(lab.confirmed):,} jobs confirmed,"
                     f" {len(lab.callback.arrivals):,} heard of, {struck.total()} faults,"
-                    f" {sizes.memory_mib[-1]:.0f} MiB, {sizes.files[-1]} files", end="", flush=True,
+                    f" {sizes.memory_mib[-1]:.0f} MiB, {sizes.files()} files", end="", flush=True,
                 )  # fmt: skip
         await asyncio.sleep(2)
 
@@ -87,6 +90,7 @@ async def test_after_random_faults_under_load_nothing_is_lost_and_nothing_has_gr
     async with row.lab() as lab:
         await lab.start()
         sizes, struck = Sizes(lab.workers[0].pid), Counter[str]()
+        at_first = sizes.files()
         watching = asyncio.create_task(_watch(lab, sizes, struck, capsys))
         until = time.monotonic() + MINUTES * 60
         await asyncio.gather(_send(lab, until), _strike(lab, until, struck))
@@ -95,7 +99,7 @@ async def test_after_random_faults_under_load_nothing_is_lost_and_nothing_has_gr
         with capsys.disabled():
             print("\n" + ", ".join(f"{name} {count}" for name, count in sorted(struck.items())))
             print(f"{len(lab.confirmed) / MINUTES / 60:.0f} jobs/s; {dict(lab.states())}")
-        (memory, memory_later), (files, files_later) = sizes.fifths(sizes.memory_mib), sizes.fifths(sizes.files)
+        await lab.until(lambda: sizes.files() <= at_first + FILES, f"no more than {at_first + FILES} files to be open")
         await row.holds(lab, cut=True)
-        assert memory_later < memory * GROWTH[0] + GROWTH[1]
-        assert files_later <= files + 10
+        early, late = sizes.early_and_late()
+        assert late < early * GROWTH[0] + GROWTH[1]
