@@ -52,7 +52,7 @@ SERVERS: dict[str, type[PrivateServer]] = {
 #: what fault tests are told by (tests/faults/conftest.py)
 SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK_MINUTES"
 FAULTS = "tests/faults"
-ON_SERVERS = ("tests/contract", "tests/integration")
+CONTRACT = "tests/contract"
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--output-format", "concise", "."),
@@ -198,8 +198,10 @@ def plan(arguments: Sequence[str]) -> Plan:
         return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",), next=asked.next)
     if rest:
         return Plan((rest,), next=asked.next)
-    others = ON_SERVERS if asked.next else ("tests", f"--ignore={FAULTS}")
-    return Plan(((FAULTS,), others), whole=True, next=asked.next)
+    others = (
+        ("tests/integration",) if asked.next else ("tests", *(f"--ignore={folder}" for folder in (FAULTS, CONTRACT)))
+    )
+    return Plan(((FAULTS,), (CONTRACT,), others), whole=True, next=asked.next)
 
 
 def _install(missing: Mapping[str, str]) -> None:

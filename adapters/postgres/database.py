@@ -23,6 +23,7 @@ CONNECTIONS = 4
 #: a dead peer would otherwise be waited for as long as TCP does
 CONNECT_S, PROBE_S, ANSWER_S, CLOSE_S = 5.0, 5.0, 30.0, 5.0
 PROBE_EVERY_S = 5.0
+ENDS_WITHIN_S = 0.1  #: a question whose connection is gone
 _REFUSED = ("22", "23", "54")  #: SQLSTATE classes: data exception, integrity violation, program limit exceeded
 
 
@@ -105,7 +106,9 @@ async def _answer(connection: Connection, question: Question[A], within_s: float
         async with asyncio.timeout(within_s):
             return await asyncio.shield(asking)
     except (TimeoutError, asyncio.CancelledError):
-        connection.terminate()
+        connection.terminate()  # which ends a question that waits for it; one that waits for others is cancelled
+        await asyncio.wait([asking], timeout=ENDS_WITHIN_S)
+        asking.cancel()
         await asyncio.wait([asking])
         raise
 

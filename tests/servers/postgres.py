@@ -29,6 +29,7 @@ class PrivatePostgres(PrivateServer):
     package = "postgresql"
     asks = struct.pack("!i", len(STARTUP) + 4) + STARTUP
     version_in = re.compile(rb"server_version\0([\d.]+)")
+    stop_signal = signal.SIGINT  # SIGTERM would wait until every client has gone
     # A killed postmaster leaves children that hold the shared memory; an immediate shutdown is its crash.
     crash_signal = signal.SIGQUIT
 

@@ -26,6 +26,7 @@ class PrivateServer(ABC):
     package: ClassVar[str]  # Debian's
     asks: ClassVar[bytes]  #: what makes it tell its version, without logging in
     version_in: ClassVar[re.Pattern[bytes]]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     crash_signal: ClassVar[signal.Signals] = signal.SIGKILL
 
     @classmethod
@@ -86,7 +87,7 @@ class PrivateServer(ABC):
 
     def stop(self) -> None:
         """Shut down in order and keep the data."""
-        self._end(signal.SIGTERM)
+        self._end(self.stop_signal)
 
     def kill(self) -> None:
         """End at once, as in a crash, and keep what is on disk."""

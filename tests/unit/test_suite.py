@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.suite import FAULTS, MATRIX, MINUTES, plan
+from tests.suite import CONTRACT, FAULTS, MATRIX, MINUTES, plan
 
 
-def test_without_words_everything_runs_and_fault_tests_run_beside_the_others() -> None:
+def test_without_words_everything_runs_in_parts_beside_one_another() -> None:
     asked = plan([])
-    assert asked.runs == ((FAULTS,), ("tests", f"--ignore={FAULTS}"))
+    assert asked.runs == ((FAULTS,), (CONTRACT,), ("tests", f"--ignore={FAULTS}", f"--ignore={CONTRACT}"))
     assert asked.whole
     assert not asked.faults_only
     assert asked.tell == {}
@@ -46,7 +46,7 @@ def test_a_soak_of_no_number_of_minutes_is_refused_with_a_sentence(capsys: pytes
 
 def test_the_next_servers_are_for_the_tests_that_use_servers() -> None:
     asked = plan(["--next"])
-    assert asked.runs == ((FAULTS,), ("tests/contract", "tests/integration"))
+    assert asked.runs == ((FAULTS,), (CONTRACT,), ("tests/integration",))
     assert asked.next
     assert plan(["--next", "--faults"]).runs == plan(["--faults"]).runs
     assert not plan([]).next
