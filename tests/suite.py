@@ -198,10 +198,11 @@ def plan(arguments: Sequence[str]) -> Plan:
         return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",), next=asked.next)
     if rest:
         return Plan((rest,), next=asked.next)
-    others = (
-        ("tests/integration",) if asked.next else ("tests", *(f"--ignore={folder}" for folder in (FAULTS, CONTRACT)))
-    )
-    return Plan(((FAULTS,), (CONTRACT,), others), whole=True, next=asked.next)
+    if asked.next:
+        return Plan(((FAULTS,), (CONTRACT,), ("tests/integration",)), whole=True, next=True)
+    quick = (CONTRACT, "tests/unit")
+    others = ("tests", *(f"--ignore={folder}" for folder in (FAULTS, *quick)))
+    return Plan(((FAULTS,), quick, others), whole=True)
 
 
 def _install(missing: Mapping[str, str]) -> None:

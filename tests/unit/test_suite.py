@@ -9,7 +9,8 @@ from tests.suite import CONTRACT, FAULTS, MATRIX, MINUTES, plan
 
 def test_without_words_everything_runs_in_parts_beside_one_another() -> None:
     asked = plan([])
-    assert asked.runs == ((FAULTS,), (CONTRACT,), ("tests", f"--ignore={FAULTS}", f"--ignore={CONTRACT}"))
+    others = ("tests", f"--ignore={FAULTS}", f"--ignore={CONTRACT}", "--ignore=tests/unit")
+    assert asked.runs == ((FAULTS,), (CONTRACT, "tests/unit"), others)
     assert asked.whole
     assert not asked.faults_only
     assert asked.tell == {}
