@@ -16,8 +16,8 @@ from tests.servers.processes import OwnProcess, PrivateFolder
 
 WITHIN = Path(__file__).resolve().parent.parent / ".venv" / "next"
 RELEASE = "trixie"
-# netbase brings /etc/hosts, without which there is no localhost; libfaketime sets the clock of a Redis.
-PACKAGES = ("rabbitmq-server", "redis-server", "netbase", "libfaketime")
+# netbase brings /etc/hosts, without which there is no localhost.
+PACKAGES = ("rabbitmq-server", "redis-server", "netbase")
 MAKES_IT = ["debootstrap", "debian-archive-keyring"]
 
 

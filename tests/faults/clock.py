@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.faults.servers import FaultRedis
+from tests.servers.processes import OwnProcess
+from tests.servers.root import on_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -36,11 +43,18 @@ class TimeOfDay:
 
 
 class ClockedRedis(FaultRedis):
-    """A Redis whose clock can be set."""
+    """A Redis whose clock can be set: always the installed one.
+
+    Redis 8 with libfaketime crashes as it starts where libc's allocator comes first, and hangs where its own does.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = TimeOfDay(self.folder.path)
 
-    def _more_environment(self) -> dict[str, str]:
-        return self.clock.environment()
+    @classmethod
+    def binary(cls) -> Path | None:
+        return on_path("redis-server")
+
+    def _run(self, command: Sequence[str | Path]) -> OwnProcess:
+        return OwnProcess(command, env={**os.environ, **self.clock.environment()}, output=self.log)

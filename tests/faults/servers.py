@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from tests.servers.processes import OwnProcess
 from tests.servers.root import inside
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.servers import PrivateServer
 
 FROZEN, THAWED = signal.SIGSTOP, signal.SIGCONT
@@ -51,10 +52,10 @@ class FaultRedis(PrivateRedis):
     def _spawn(self, binary: Path) -> OwnProcess:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder.path, "save": "", "appendonly": "yes"}
         flags = [part for option, value in options.items() for part in (f"--{option}", str(value))]
-        return OwnProcess(inside([binary, *flags]), env={**os.environ, **self._more_environment()}, output=self.log)
+        return self._run([binary, *flags])
 
-    def _more_environment(self) -> dict[str, str]:
-        return {}
+    def _run(self, command: Sequence[str | Path]) -> OwnProcess:
+        return OwnProcess(inside(command), output=self.log)
 
     def send(self, number: signal.Signals) -> None:
         assert self._process
