@@ -112,6 +112,19 @@ async def test_a_job_known_to_postgres_is_not_sent_again_after_a_loss_of_redis(r
         await row.holds(lab, redis_lost=True)
 
 
+@pytest.mark.fault("Redis: FLUSHALL between submits and delivery receipts")
+async def test_delivery_receipts_find_their_messages_after_a_loss_of_redis(row: Row) -> None:
+    async with row.lab() as lab:
+        await lab.carrier.behave(report_s=3.0)
+        await lab.start()
+        await lab.send(some_jobs(100, lab.rng, categories={"notification": 1}, numbers=100))
+        await lab.heard_of(100)
+        with lab.fault():
+            await _flush(lab)
+        assert (await row.holds(lab, redis_lost=True)).unknown == 0
+        assert lab.states() == {"delivered": 100}
+
+
 @pytest.mark.fault("Redis: FLUSHALL and broker reset during calls")
 async def test_a_redelivered_job_without_a_record_waits_for_the_one_who_may_still_hold_it(row: Row) -> None:
     async with row.lab() as lab:
