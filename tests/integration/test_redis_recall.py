@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -47,11 +48,11 @@ class Pause:
 class Worker:
     """A ledger as a worker has it, and the store its recorder writes to."""
 
-    def __init__(self, connection: Connection, store: MemoryMessageStore, heard: Heard) -> None:
+    def __init__(self, connection: Connection, store: MemoryMessageStore, heard: Heard, pause_s: float = 0.01) -> None:
         self.store, self.heard, self.caught_up = store, heard, Pause()
         self.connection = connection
         self.recall = Recall(
-            connection, "sms", store, RULES, SystemClock(), heard, pause_s=0.01, caught_up=self.caught_up
+            connection, "sms", store, RULES, SystemClock(), heard, pause_s=pause_s, caught_up=self.caught_up
         )
         self.ledger = RedisLedger(connection, "sms", self.recall)
 
@@ -108,6 +109,20 @@ async def forgetting(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str,
             yield server.url, lambda: asyncio.run(flush(server.url))
         else:
             yield server.url, lambda: restart(server)
+
+
+async def test_nothing_is_granted_after_a_loss_until_every_submit_under_way_has_ended(
+    forgetting: tuple[str, Callable[[], None]],
+) -> None:
+    url, forget = forgetting
+    heard, pause_s = Heard(), 1.0
+    async with Connection(url, SystemClock(), heard) as connection:
+        worker = Worker(connection, MemoryMessageStore(), heard, pause_s)
+        await worker.sent(job_for())
+        await asyncio.to_thread(forget)
+        lost_at = time.monotonic()
+        assert isinstance(await worker.begin(job_for("+8613900000000")), Granted)
+        assert time.monotonic() - lost_at > 0.9 * pause_s
 
 
 async def test_after_a_loss_one_worker_is_told_once_to_put_the_links_back(
