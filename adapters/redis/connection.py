@@ -71,6 +71,8 @@ class Connection:
         )
         self._calls = Coalescer(self._answer, max_batch=MAX_BATCH, max_batches=MAX_BATCHES)
         self._probe: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
         self._refused: set[object] = set()  #: batches of which Redis answered that it cannot take something now
         self._closing = False
 
@@ -141,7 +143,8 @@ class Connection:
                     continue
                 if _is_passing(trouble):
                     self._refused.add(batch)
-                    await self._client.connection_pool.disconnect(inuse_connections=False)  # it may be a demoted master
+                if isinstance(trouble, ReadOnlyError):  # a demoted master: the new one is found by connecting anew
+                    await self._client.connection_pool.disconnect(inuse_connections=False)
                 await self._wait(trouble)
         finally:
             self._refused.discard(batch)
@@ -172,20 +175,23 @@ class Connection:
             self.outage.over()
 
     async def _watch(self) -> None:
-        while True:
+        while not self._closing:  # before 3.12 `wait_for`, which the library uses, may swallow a cancellation
             await self._look()
             await asyncio.sleep(PROBE_S)
 
     async def _look(self) -> None:
-        while True:
-            asked_at = self._clock.monotonic()
-            try:
-                seconds, microseconds = await self._client.time()
-            except _FAILURES as error:
-                await self._wait(error)
-            else:
-                self._drift.observe(seconds + microseconds / 1_000_000, asked_at, self._clock.monotonic())
-                return self._answered()
+        wanted_at = self._clock.monotonic()
+        async with self._looking:  # every job in hand may want to know at the same time
+            while self._looked_at < wanted_at:
+                asked_at = self._clock.monotonic()
+                try:
+                    seconds, microseconds = await self._client.time()
+                except _FAILURES as error:
+                    await self._wait(error)
+                else:
+                    self._drift.observe(seconds + microseconds / 1_000_000, asked_at, self._clock.monotonic())
+                    self._looked_at = asked_at
+                    self._answered()
 
 
 def _is_passing(value: object) -> bool:
