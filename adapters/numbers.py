@@ -31,12 +31,13 @@ class PhoneNumbers:
         if default_region not in phonenumbers.SUPPORTED_REGIONS:
             raise ValueError(f"{default_region!r} is no region with a numbering plan; write it like CN or US")
         self._region = default_region
-        self.read = lru_cache(CACHED)(self._read)
+        self._cached = lru_cache(CACHED)(self._read)
+
+    def read(self, to: str) -> Recipient | None:
+        """The recipient a number stands for, or None if no such number can exist."""
+        return self._cached(to) if _PLAUSIBLE.fullmatch(to) else None
 
     def _read(self, to: str) -> Recipient | None:
-        """The recipient a number stands for, or None if no such number can exist."""
-        if not _PLAUSIBLE.fullmatch(to):
-            return None
         try:
             number = phonenumbers.parse(to, self._region)
         except phonenumbers.NumberParseException:

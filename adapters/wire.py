@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JOBS = 500
 #: how old the time inside a job's UUIDv7 may be to be believed as the time of enqueueing
+MAX_TO = 1024  #: characters; whatever is shorter and no number is its job's mistake, not the body's
 ID_TIME_TRUSTED = timedelta(days=7)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -28,7 +29,7 @@ class BadBodyError(ValueError):
 
 class _JobBody(msgspec.Struct, frozen=True):
     id: UUID
-    to: Annotated[str, msgspec.Meta(max_length=64)]
+    to: Annotated[str, msgspec.Meta(max_length=MAX_TO)]
     signature: str | None = None
     template: str | None = None
     params: dict[str, str] = {}

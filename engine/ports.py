@@ -244,15 +244,18 @@ class MessageStore(Protocol):
         ...
 
     async def history(self, recipients: Sequence[str], since: datetime) -> Sequence[Receipt]:
-        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
+        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later.
+
+        And those of an outcome that is unknown for now, however old.
+        """
         ...
 
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""
         ...
 
-    async def awaited(self, since: datetime, after: UUID | None, limit: int) -> Sequence[Receipt]:
-        """So many of the receipts that stand as submitted since then, ordered by job, from the job after that one on.
+    async def awaited(self, since: datetime, after: Receipt | None, limit: int) -> Sequence[Receipt]:
+        """So many of the receipts that stand as submitted since then, in the order of their times, after that one.
 
         Only those with a channel and the carrier's id, for no delivery receipt can come of others.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from engine import ports
     from engine.receipts import DeliveryReceipt
+
+
+LOOK_AGAIN_S = 0.05
 
 
 class StillInHand(Exception):  # noqa: N818  (a state of affairs, not an error)
@@ -29,6 +33,7 @@ class RecordReceipt:
     publisher: ports.ReceiptPublisher
     clock: ports.Clock
     telemetry: ports.Telemetry
+    looks: int = 1  #: for the message of a delivery receipt, before it stays parked
 
     async def __call__(self, dlr: DeliveryReceipt) -> None:
         """Take a delivery receipt off a channel; one of an unknown message is parked, never dropped.
@@ -36,10 +41,21 @@ class RecordReceipt:
         Raises:
             StillInHand: the job cannot be changed at this moment.
         """
-        found = await self.correlator.match(dlr)
+        found = await self._match(dlr)
         self.telemetry.emit(events.DeliveryReceiptSeen(dlr.channel, dlr.status, matched=found is not None))
         if found is not None:
             await self.apply(dlr, *found)
+
+    async def _match(self, dlr: DeliveryReceipt) -> tuple[str, UUID] | None:
+        """The message meant, waiting a moment for one whose submit is just being answered.
+
+        The carrier waits as long: what is parked is only in the correlator's memory, and the carrier tells it once.
+        """
+        for _ in range(self.looks - 1):
+            if found := await self.correlator.match(dlr):
+                return found
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return await self.correlator.match(dlr)
 
     async def apply(self, dlr: DeliveryReceipt, recipient: str, job: UUID) -> None:
         """Merge a delivery receipt into a job's record and publish what stands if it is this receipt's news.

@@ -40,7 +40,7 @@ class Relink:
         since, after = self.clock.now() - AWAITED, None
         while batch := await self.store.awaited(since, after, BATCH):
             await asyncio.gather(*map(self._link, batch))
-            after = batch[-1].job
+            after = batch[-1]
 
     async def _link(self, submitted: Receipt) -> None:
         assert submitted.channel

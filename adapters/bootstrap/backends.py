@@ -30,7 +30,6 @@ from adapters.redis.rate_cap import RedisRateCap
 from adapters.redis.recall import Recall
 from config import policy
 from config.load import ConfigError, variable
-from config.settings import LEASE_MARGIN_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -124,12 +123,12 @@ async def on_servers(
             policy.rules(settings),
             clock,
             telemetry,
-            pause_s=max(channel.timeout_s for channel in settings.channels) + LEASE_MARGIN_S,
+            pause_s=max(seconds for _, seconds in settings.visibility_timeout_s),
             caught_up=partial(recorded, amqp_url, settings.prefix),
         )
         await recall.open()
         stack.push_async_callback(recall.close)
-        outages = [*(part.outage for part in (queue, publisher, feed, redis, store)), redis.clock_outage]
+        outages = [*(part.outage for part in (queue, publisher, feed, redis, recall, store)), redis.clock_outage]
         yield Backends(
             queue=queue,
             intake=RabbitJobIntake(publisher, settings.prefix),

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from engine import ports
 
 
+LOOKS = 10  #: half a second for a delivery receipt that came before the answer to its submit
+
+
 class Role(StrEnum):
     """What a worker process does; every process also serves its health and metrics."""
 
@@ -83,18 +86,21 @@ class Service:
             await stop.wait()
             for endless in filter(None, (keeping, staging, relinking)):
                 endless.cancel()
+            until = asyncio.get_running_loop().time() + self.drain_timeout_s
             self.backends.queue.close_intake()
-            await self._end(delivering)
+            await _ended(delivering, until)
             self.backends.feed.close_intake()
-            await self._end(recording)
-
-    async def _end(self, task: asyncio.Task[None] | None) -> None:
-        if task:
-            await asyncio.wait([task], timeout=self.drain_timeout_s)
-            task.cancel()
+            await _ended(recording, until)
 
     async def _keep_partitions(self) -> None:
         await self.backends.keep_partitions()
+
+
+async def _ended(task: asyncio.Task[None] | None, until: float) -> None:
+    """Wait for a task, and break it off at that time of the loop."""
+    if task:
+        await asyncio.wait([task], timeout=max(0.0, until - asyncio.get_running_loop().time()))
+        task.cancel()
 
 
 @asynccontextmanager
@@ -119,7 +125,7 @@ async def service(
         health = MemoryHealthBoard(clock)
         metrics.watch(channels.values(), health, backends.outages)
         record_receipt = RecordReceipt(
-            backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry
+            backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry, LOOKS
         )
         how = policy.policy(settings)
         worker = Worker(

@@ -33,23 +33,23 @@ class MemoryMessageStore:
         return self._standing.get(job)
 
     async def history(self, recipients: Sequence[str], since: datetime) -> Sequence[Receipt]:
-        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
-        wanted = set(recipients)
+        """The receipts that stand of the jobs of some numbers, of that time or later, or still unresolved."""
         return [
             receipt
             for receipt in self._standing.values()
-            if receipt.to in wanted and max(receipt.enqueued_at, receipt.submitted_at or receipt.enqueued_at) >= since
+            if receipt.to in set(recipients)
+            if receipt.unresolved or max(receipt.enqueued_at, receipt.submitted_at or receipt.enqueued_at) >= since
         ]
 
-    async def awaited(self, since: datetime, after: UUID | None, limit: int) -> Sequence[Receipt]:
-        """Receipts that stand as submitted, in order of their jobs."""
+    async def awaited(self, since: datetime, after: Receipt | None, limit: int) -> Sequence[Receipt]:
+        """Receipts that stand as submitted, in the order of their times."""
         found = [
             receipt
             for receipt in self._standing.values()
-            if receipt.state is State.SUBMITTED and receipt.channel and receipt.carrier_id
-            if receipt.submitted_at and receipt.submitted_at >= since and (after is None or receipt.job > after)
+            if receipt.state is State.SUBMITTED and receipt.channel and receipt.carrier_id and receipt.at >= since
+            if after is None or (receipt.at, receipt.job) > (after.at, after.job)
         ]
-        return sorted(found, key=lambda receipt: receipt.job)[:limit]
+        return sorted(found, key=lambda receipt: (receipt.at, receipt.job))[:limit]
 
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""

@@ -90,9 +90,10 @@ class PostgresMessageStore:
         """Whether it knows of any job enqueued before."""
         return bool(await self.database.ask(lambda connection: connection.fetchval(_SQL["any_before"], at)))
 
-    async def awaited(self, since: datetime, after: UUID | None, limit: int) -> list[Receipt]:
-        """Receipts that stand as submitted, in order of their jobs."""
-        found = await self.database.ask(lambda connection: connection.fetch(_SQL["awaited"], since, after, limit))
+    async def awaited(self, since: datetime, after: Receipt | None, limit: int) -> list[Receipt]:
+        """Receipts that stand as submitted, in the order of their times."""
+        since, job = (after.at, after.job) if after else (since, None)
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["awaited"], since, job, limit))
         return [_decode(row["raw"]) for row in found]
 
     async def recent(self, limit: int) -> list[Receipt]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime  # noqa: TC003  (msgspec resolves it)
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -49,6 +50,7 @@ class RedisCorrelator:
         self._prefix = prefix
         self._recall: Recall | NoRecall = recall or NoRecall(redis)
         self._relinking = b""
+        self._token = token_hex(8).encode()
 
     async def remember(self, channel: str, carrier_id: str, recipient: str, job: UUID) -> Sequence[DeliveryReceipt]:
         """Link a carrier's id to a job; answers what came before, also when asked again."""
@@ -83,8 +85,9 @@ class RedisCorrelator:
             return False
         if (await self._redis.ask(Call(("GET", f"{self._prefix}:relinked")))).value == self._relinking:
             return False
-        turn = Call(("SET", f"{self._prefix}:relinking", self._relinking, "NX", "EX", RELINK_S))
-        return (await self._redis.ask(turn)).value is not None
+        turn = f"{self._prefix}:relinking"
+        await self._redis.ask(Call(("SET", turn, self._token, "NX", "EX", RELINK_S)))
+        return bool((await self._redis.ask(Call(("GET", turn)))).value == self._token)  # it may have been asked twice
 
     def _keys(self, channel: str, carrier_id: str) -> list[str]:
         message = digest(f"{channel}\x1f{carrier_id}")

@@ -2,7 +2,7 @@
 
 Redis forgets when it is wiped, when it restarts (up to a second of writes) and when a replica takes over. Its memory
 therefore has a name, the epoch (`epoch.lua`), which every claim names too; under another name nothing is granted.
-A new epoch begins with a pause, until every submit that was under way has ended and the recorder has caught up. Then
+A new epoch begins with a pause, until every lease of the old one has ended and the recorder has caught up. Then
 each number's history is restored when it is first asked for, for as long as it could matter.
 """
 
@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.coalesce import Coalescer
+from adapters.outage import Outage
 from adapters.redis.scripts import Call, load
 from adapters.redis.slot import Slot, facts
 from adapters.redis.wide_counts import EPOCH
@@ -80,7 +81,7 @@ class Recall:
         pause_s: float,
         caught_up: Callable[[], Awaitable[None]],
     ) -> None:
-        """`pause_s` exceeds the longest submit; `caught_up` waits until the store has whatever was published."""
+        """`pause_s` is the longest lease; `caught_up` waits until the store has whatever was published."""
         self.epoch = Epoch()
         self._redis = redis
         self._prefix = prefix
@@ -94,7 +95,9 @@ class Recall:
         self._kept_s = max(KEPT_S, longest_s)
         self._learning = asyncio.Lock()
         self._first = f"{prefix}:first-epoch"
+        self._recorded = f"{prefix}:recorded-epoch"  #: whoever starts later need not wait again
         self._numbers = Coalescer(self._restore, max_batch=MAX_NUMBERS)
+        self.outage = Outage("redis memory", clock, telemetry)
         self._watching: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -109,8 +112,8 @@ class Recall:
 
     @property
     def known(self) -> bool:
-        """Whether anything can be granted: not before it is known what Redis remembers."""
-        return bool(self.epoch.name)
+        """Whether anything can be granted: not while it is being found out what Redis remembers."""
+        return bool(self.epoch.name) and not self._learning.locked()
 
     @property
     def cold(self) -> bool:
@@ -129,11 +132,15 @@ class Recall:
 
     async def _watch(self) -> None:
         while True:
-            epoch = self.epoch
-            name, _ = (await self._redis.epoch()).value
-            if name != epoch.name:
-                await self.learn(epoch)
-            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                epoch = self.epoch
+                name, _ = (await self._redis.epoch()).value
+                if name != epoch.name:
+                    await self.learn(epoch)
+                self.outage.over()
+                await asyncio.sleep(LOOK_EVERY_S)
+            except Exception as error:  # noqa: BLE001  (nobody would start us again)
+                await self.outage.wait(error)
 
     async def _begin(self, refused: Epoch) -> Epoch:
         (name, now_us), asked_at = await self._redis.epoch()
@@ -147,7 +154,9 @@ class Recall:
         if lost:
             self._telemetry.emit(MemoryLost("redis"))
         await asyncio.sleep(max(0.0, self._pause_s - age_s))
-        await self._caught_up()
+        if (await self._redis.ask(Call(("GET", self._recorded)))).value != name:
+            await self._caught_up()
+            await self._redis.ask(Call(("SET", self._recorded, name)))
         return Epoch(name, asked_at - age_s + self._kept_s)
 
     async def _is_first(self, name: bytes, since: datetime) -> bool:
@@ -184,8 +193,8 @@ class Recall:
         entries: dict[Charge, list[str | int]] = defaultdict(list)
         for receipt in history:
             yield ADVANCE([slot.record(receipt.job)], facts(receipt))
-            if receipt.taken and receipt.submitted_at:
-                at_us = (receipt.submitted_at - EPOCH) // _MICROSECOND
+            if receipt.taken:  # where a worker was lost nobody knows when it was submitted
+                at_us = ((receipt.submitted_at or receipt.at) - EPOCH) // _MICROSECOND
                 for charge in self._charges(receipt):
                     if charge.per_recipient:
                         entries[charge] += [at_us, str(receipt.job)]

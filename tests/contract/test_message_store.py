@@ -72,15 +72,15 @@ async def test_what_waits_for_a_delivery_receipt_is_found_page_by_page(store: Me
     about = {"channel": "alpha", "carrier_id": "a", "submitted_at": now()}
     waiting = [receipt(**about) for _ in range(5)]
     reported = receipt(**about)
-    earlier = receipt(**(about | {"submitted_at": now() - timedelta(days=2)}))
+    earlier = receipt(**about, at=now() - timedelta(days=2))
     await store.merge([*waiting, reported, earlier, receipt(submitted_at=now()), receipt(state=State.REJECTED)])
     await store.merge([replace(reported, state=State.DELIVERED, final=True)])
     since, found, after = now() - timedelta(days=1), [], None
     while page := await store.awaited(since, after, 2):
         assert len(page) <= 2
         found += page
-        after = page[-1].job
-    assert [r for r in found if r.job in {w.job for w in waiting}] == sorted(waiting, key=lambda r: r.job)
+        after = page[-1]
+    assert [r for r in found if r in waiting] == sorted(waiting, key=lambda r: (r.at, r.job))
     assert not {reported.job, earlier.job} & {r.job for r in found}
 
 

@@ -1,12 +1,11 @@
--- A job may be scheduled, and so its day lies before that of its submission: by 30 days at the most, or it is not found.
+-- By the index on the time of receipts, a page after the other.
 select receipts.raw
-from messages
-join receipts on receipts.job = messages.job and receipts.id = messages.receipt and receipts.day = messages.day
-where messages.state = 'submitted'
+from receipts
+join messages on messages.job = receipts.job and messages.day = receipts.day and messages.receipt = receipts.id
+where receipts.at >= $1
+  and receipts.state = 'submitted'
   and messages.channel is not null
   and messages.carrier_id is not null
-  and messages.submitted_at >= $1
-  and messages.day >= ($1 at time zone 'UTC')::date - 30
-  and ($2::uuid is null or messages.job > $2)
-order by messages.job
+  and ($2::uuid is null or (receipts.at, receipts.job) > ($1, $2))
+order by receipts.at, receipts.job
 limit $3
