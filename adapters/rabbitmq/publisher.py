@@ -1,8 +1,14 @@
-"""How does a message get into a queue for certain? Confirmed, never silently unroutable, repeated where need be."""
+"""How does a message get into a queue for certain? Confirmed, never silently unroutable, repeated where need be.
+
+A refusal may be the channel's and not the queue's: where RabbitMQ 3.10 takes the first message for a queue whose
+leader's node has just died, that channel has it refused, and all that follow, until the node is back. So after a
+refusal the next messages go over another channel.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 256  #: the library's bookkeeping of confirms grows with them
 CONFIRM_S = 10.0
 AGAIN_AFTER_S = 0.1
+RENEW_AFTER_S = 0.5  #: at the earliest, for a queue that is full refuses over every channel
 
 
 class UnconfirmedError(BrokerError):
@@ -40,6 +47,8 @@ class Publisher:
         self._url = url
         self._name = f"{prefix} publish"
         self._channel: AbstractChannel | None = None
+        self._refused = False  #: something was, over this channel
+        self._retiring: set[asyncio.Task[None]] = set()
         self._connected = asyncio.Event()
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
         run = uuid4().hex
@@ -53,8 +62,10 @@ class Publisher:
     async def close(self) -> None:
         """Disconnect."""
         if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+            tasks = [self._running, *self._retiring]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         """Returns once a queue has the message for certain, however long that takes; it may be there twice then."""
@@ -120,6 +131,7 @@ class Publisher:
                     lacking = "RabbitMQ has no such exchange: run `sms-engine init`."
                     raise UnconfirmedError(lacking) from NotPreparedError(lacking)
                 except DeliveryError:
+                    self._refused |= channel is self._channel
                     raise RefusedError(f"RabbitMQ takes no more for {routing_key!r} of {exchange!r}.") from None
 
     async def _session(self, connection: AbstractConnection) -> NoReturn:
@@ -127,6 +139,20 @@ class Publisher:
         self._connected.set()
         self.outage.over()
         try:
-            await lost([closing(connection), self._channel.closing])
+            while True:
+                self._refused = False
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost([closing(connection), self._channel.closing]), RENEW_AFTER_S)
+                if self._refused:
+                    retiring, self._channel = self._channel, await open_channel(connection, confirms=True)
+                    task = asyncio.create_task(_retire(retiring))
+                    self._retiring.add(task)
+                    task.add_done_callback(self._retiring.discard)
         finally:
             self._connected.clear()
+
+
+async def _retire(channel: AbstractChannel) -> None:
+    await asyncio.sleep(CONFIRM_S)  # what was published over it is confirmed by then, or given up
+    with contextlib.suppress(ConnectionError), broker_errors():
+        await channel.close()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from adapters.rabbitmq import headers
+from adapters.rabbitmq.connection import open_channel
 from adapters.rabbitmq.headers import Slip
 from adapters.rabbitmq.intake import RabbitJobIntake
-from adapters.rabbitmq.publisher import RefusedError, UnconfirmedError
+from adapters.rabbitmq.publisher import Publisher, RefusedError, UnconfirmedError
 from adapters.rabbitmq.topology import declare
 from engine.events import ServerAway, ServerBack
 from engine.message import Category
@@ -67,21 +69,48 @@ async def test_a_missing_exchange_is_named_with_the_remedy(here: Installation) -
         await RabbitJobIntake(publisher, here.prefix).put([job()])
 
 
-async def test_a_full_queue_is_an_error_for_the_producer(here: Installation) -> None:
-    full = f"{here.prefix}.full"
+@pytest.fixture
+async def full(here: Installation) -> AsyncIterator[str]:
+    """A queue that soon takes no more."""
+    queue = f"{here.prefix}.full"
     limited = {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish"}
-    await here.channel.queue_declare(full, durable=True, arguments=limited)
-    try:
-        async with here.publisher() as publisher:
+    await here.channel.queue_declare(queue, durable=True, arguments=limited)
+    yield queue
+    await here.channel.queue_delete(queue)
 
-            async def fill() -> None:
-                for _ in range(10):  # a quorum queue refuses only once it has gone over its length
-                    await publisher.publish_within(SOON_S, "", full, b"{}", headers.of_jobs(Slip()))
 
-            with pytest.raises(RefusedError, match="takes no more"):
-                await fill()
-    finally:
-        await here.channel.queue_delete(full)
+async def fill(publisher: Publisher, queue: str) -> None:
+    for _ in range(10):  # a quorum queue refuses only once it has gone over its length
+        await publisher.publish_within(SOON_S, "", queue, b"{}", headers.of_jobs(Slip()))
+
+
+async def test_a_full_queue_is_an_error_for_the_producer(here: Installation, full: str) -> None:
+    async with here.publisher() as publisher:
+        with pytest.raises(RefusedError, match="takes no more"):
+            await fill(publisher, full)
+
+
+async def test_after_a_refusal_messages_take_another_channel_and_those_under_way_are_not_repeated(
+    here: Installation, full: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    async def noted(*args: Any, **named: Any) -> Any:
+        opened.append(await open_channel(*args, **named))
+        return opened[-1]
+
+    monkeypatch.setattr("adapters.rabbitmq.publisher.open_channel", noted)
+    published = 0
+    async with here.publisher() as publisher, asyncio.timeout(SOON_S):
+        with pytest.raises(RefusedError):
+            await fill(publisher, full)
+        refused = asyncio.create_task(publisher.publish("", full, b"{}", headers.of_jobs(Slip())))
+        while len(opened) < 3:
+            jobs = [publisher.publish(here.names.jobs, "otp", b"{}", headers.of_jobs(Slip())) for _ in range(20)]
+            await asyncio.gather(*jobs)
+            published += 20
+        refused.cancel()
+    await here.counted(here.names.of_category(Category.OTP), published)
 
 
 async def test_jobs_of_many_kinds_are_confirmed_together(here: Installation) -> None:
