@@ -155,14 +155,16 @@ class Lab:
             channel = await open_channel(connection)
             return {name: (await channel.queue_declare(name, passive=True)).consumer_count or 0 for name in worked}
 
-    async def settled(self, within_s: float = SETTLED_S) -> None:
-        """Wait until every confirmed job has come to rest and the queues are empty, or that time is up."""
+    async def settled(self, within_s: float = SETTLED_S) -> bool:
+        """Wait until every confirmed job has come to rest and the queues are empty; False if that time is up first."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 looks = 0
                 while looks < 2:  # a copy of a job that moves from one queue to another is in neither for a moment
                     looks = looks + 1 if await self._at_rest() else 0
                     await asyncio.sleep(LOOK_S)
+                return True
+        return False
 
     async def _at_rest(self) -> bool:
         reported = {line["job"] for line in self.carrier.lines() if line["kind"] == "report"}

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 START_S = 60.0  #: a busy machine may need that long; nothing is asserted about it
 DRAINED_S = 30.0
+AWAY_S = 90.0
 
 
 def environ(more: Mapping[str, str]) -> dict[str, str]:
@@ -99,7 +101,7 @@ class Worker:
 
     async def not_ready(self) -> None:
         """Wait until it says it is not ready."""
-        async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(AWAY_S):
             while await self._says_ready(http):
                 await asyncio.sleep(0.03)
 
@@ -109,6 +111,11 @@ class Worker:
             text = await answer.text()
         lines = [line.split() for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
         return sum(float(line[-1]) for line in lines)
+
+    def outages(self) -> Counter[str]:
+        """How often it said that a server is away, by server."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return Counter(json.loads(line)["server"] for line in lines if '"a server is away' in line)
 
     def crashes(self) -> list[str]:
         """What it logged of jobs whose handling raised something."""

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 #: rows of the fault matrix (research/queue-semantics.md, 5) that no test injects
 NOT_INJECTED = {
-    "partition between two broker nodes": "needs a packet filter; nft and iptables are not installed here",
     "a receipt 72 h late": "nobody waits so long; a link's life of 96 h is a constant of adapters/redis/correlator.py",
     "Postgres down for 5 minutes": "down for seconds instead: nothing in the engine counts them",
     "power cut": "servers that sync to a disk that lies cannot be told from others on this machine",
