@@ -18,6 +18,8 @@ import aio_pika
 import aiohttp
 import asyncpg
 
+from adapters.rabbitmq.topology import Names
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -141,19 +143,12 @@ async def installation(amqp_url: str, redis_url: str, postgres_url: str, setting
         yield found
     finally:
         async with found.broker() as channel:
-            for queue in queues(prefix):
+            for queue in Names(prefix).queues:
                 await channel.queue_delete(queue)
-            for exchange in ("jobs", "receipts", "delay"):
-                await channel.exchange_delete(f"{prefix}.{exchange}")
+            for exchange in Names(prefix).exchanges:
+                await channel.exchange_delete(exchange)
         await admin.execute(f'drop database "{prefix}" with (force)')
         await admin.close()
-
-
-def queues(prefix: str) -> list[str]:
-    """Every queue of an installation."""
-    tiers = ("1s", "5s", "15s", "60s", "5m", "15m", "1h")
-    names = ["jobs.otp", "jobs.notification", "jobs.promotion", "callback", "record", "dead"]
-    return [f"{prefix}.{name}" for name in (*names, *(f"delay.{tier}" for tier in tiers))]
 
 
 async def cli(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 
+from adapters.ending import end
 from adapters.outage import NotPreparedError, Outage
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class Database:
         """Let go of the server, after what is under way if that ends soon."""
         assert self._pool
         assert self._probing
-        self._probing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._probing
+        await end([self._probing])
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._pool.close(), CLOSE_S)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, NoReturn
 
+from adapters.ending import end
 from adapters.rabbitmq.connection import BrokerError, closing, keep_connected, lost, open_channel
 from adapters.rabbitmq.subscription import Subscription
 from adapters.rabbitmq.topology import verify
@@ -72,9 +73,7 @@ class Consumer:
         """Disconnect once the acknowledgements are sent; what is not settled goes back to the queues."""
         await asyncio.gather(*(subscription.settled() for subscription in self._subscriptions))
         tasks = [*self._tasks, *([self._running] if self._running else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     async def _session(self, connection: AbstractConnection) -> NoReturn:
         await verify(await open_channel(connection), self._prefix)

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
+from adapters.ending import end
 from adapters.outage import NotPreparedError, Outage
 from adapters.rabbitmq.connection import BrokerError, broker_errors, cause, closing, keep_connected, lost, open_channel
 
@@ -62,10 +63,7 @@ class Publisher:
     async def close(self) -> None:
         """Disconnect."""
         if self._running is not None:
-            tasks = [self._running, *self._retiring]
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await end([self._running, *self._retiring])
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         """Returns once a queue has the message for certain, however long that takes; it may be there twice then."""

@@ -20,6 +20,7 @@ from redis.exceptions import (
 )
 
 from adapters.coalesce import Coalescer
+from adapters.ending import end
 from adapters.outage import NotPreparedError, Outage
 from adapters.redis.drift import MAX_LEAP_S, Drift
 from adapters.redis.scripts import Call, load
@@ -84,8 +85,7 @@ class Connection:
         """Answer what was asked, or fail it where Redis is away, and disconnect."""
         self._closing = True
         if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.gather(self._probe, return_exceptions=True)
+            await end([self._probe])
         await self._calls.idle()
         await self._client.aclose()
 
@@ -175,7 +175,7 @@ class Connection:
             self.outage.over()
 
     async def _watch(self) -> None:
-        while not self._closing:  # before 3.12 `wait_for`, which the library uses, may swallow a cancellation
+        while True:
             await self._look()
             await asyncio.sleep(PROBE_S)
 

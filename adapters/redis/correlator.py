@@ -81,13 +81,23 @@ class RedisCorrelator:
 
     async def _my_turn(self) -> bool:
         self._relinking = self._recall.epoch.name
-        if not self._recall.cold:
-            return False
-        if (await self._redis.ask(Call(("GET", f"{self._prefix}:relinked")))).value == self._relinking:
+        if not self._recall.cold or await self._relinked():
             return False
         turn = f"{self._prefix}:relinking"
         await self._redis.ask(Call(("SET", turn, self._token, "NX", "EX", RELINK_S)))
-        return bool((await self._redis.ask(Call(("GET", turn)))).value == self._token)  # it may have been asked twice
+        if await self._get(turn) != self._token:  # which also says so where SET was run twice
+            return False
+        if await self._relinked():  # by the one who had the turn until just now
+            await self._redis.ask(Call(("DEL", turn)))
+            return False
+        return True
+
+    async def _relinked(self) -> bool:
+        return await self._get(f"{self._prefix}:relinked") == self._relinking
+
+    async def _get(self, key: str) -> bytes | None:
+        value: bytes | None = (await self._redis.ask(Call(("GET", key)))).value
+        return value
 
     def _keys(self, channel: str, carrier_id: str) -> list[str]:
         message = digest(f"{channel}\x1f{carrier_id}")

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.coalesce import Coalescer
+from adapters.ending import end
 from adapters.outage import Outage
 from adapters.redis.scripts import Call, load
 from adapters.redis.slot import Slot, facts
@@ -107,8 +108,7 @@ class Recall:
     async def close(self) -> None:
         """Watch no more."""
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+            await end([self._watching])
 
     @property
     def known(self) -> bool:

@@ -12,7 +12,8 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
-from tests.stack import Installation, installation, queues, worker
+from adapters.rabbitmq.topology import Names
+from tests.stack import Installation, installation, worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -125,7 +126,7 @@ class Callback:
 async def drained(channel: aio_pika.abc.AbstractChannel, prefix: str) -> None:
     """Wait until every queue but the callback is empty, with nothing under way."""
     async with asyncio.timeout(FINAL_S):
-        for name in queues(prefix):
+        for name in Names(prefix).queues:
             while (await channel.declare_queue(name, passive=True)).declaration_result.message_count:
                 await asyncio.sleep(0.05)
 
