@@ -52,7 +52,8 @@ SERVERS: dict[str, type[PrivateServer]] = {
 #: what fault tests are told by (tests/faults/conftest.py)
 SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK_MINUTES"
 FAULTS = "tests/faults"
-CONTRACT = "tests/contract"
+CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
+STORES = ("postgres", "redis")  #: their integration tests take as long as those of the broker, and run beside them
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--output-format", "concise", "."),
@@ -199,10 +200,11 @@ def plan(arguments: Sequence[str]) -> Plan:
     if rest:
         return Plan((rest,), next=asked.next)
     if asked.next:
-        return Plan(((FAULTS,), (CONTRACT,), ("tests/integration",)), whole=True, next=True)
-    quick = (CONTRACT, "tests/unit")
-    others = ("tests", *(f"--ignore={folder}" for folder in (FAULTS, *quick)))
-    return Plan(((FAULTS,), quick, others), whole=True)
+        return Plan(((FAULTS,), (CONTRACT,), (INTEGRATION,)), whole=True, next=True)
+    folders = (CONTRACT, "tests/unit")
+    stores = [str(path.relative_to(ROOT)) for name in STORES for path in (ROOT / INTEGRATION).glob(f"test_{name}*.py")]
+    rest = ("tests", *(f"--ignore={path}" for path in (FAULTS, *folders, *stores)))
+    return Plan(((FAULTS,), (*folders, *stores), rest), whole=True)
 
 
 def _install(missing: Mapping[str, str]) -> None:

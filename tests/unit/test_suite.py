@@ -9,8 +9,11 @@ from tests.suite import CONTRACT, FAULTS, MATRIX, MINUTES, plan
 
 def test_without_words_everything_runs_in_parts_beside_one_another() -> None:
     asked = plan([])
-    others = ("tests", f"--ignore={FAULTS}", f"--ignore={CONTRACT}", "--ignore=tests/unit")
-    assert asked.runs == ((FAULTS,), (CONTRACT, "tests/unit"), others)
+    faults, folders, rest = asked.runs
+    assert faults == (FAULTS,)
+    assert folders[:2] == (CONTRACT, "tests/unit")
+    assert "tests/integration/test_redis_ledger.py" in folders
+    assert rest == ("tests", *(f"--ignore={path}" for path in (FAULTS, *folders)))
     assert asked.whole
     assert not asked.faults_only
     assert asked.tell == {}
