@@ -132,6 +132,11 @@ class Lab:
         """Wait until the carrier has accepted so many."""
         await self.until(lambda: len(self.carrier_accepts()) >= count, f"{count} accepted submits")
 
+    def calls_under_way(self) -> int:
+        """Submits that the carrier has received and not decided on yet."""
+        kinds = Counter(line["kind"] for line in self.carrier.lines())
+        return kinds["call"] - kinds["accept"]
+
     def carrier_accepts(self) -> list[str]:
         """The carrier's ids of what it accepted so far."""
         return [line["id"] for line in self.carrier.lines() if line["kind"] == "accept"]

@@ -45,13 +45,15 @@ async def test_what_a_killed_worker_held_is_taken_over_and_unknown_only_if_it_ma
 @pytest.mark.fault("kill -9 worker: in drain", short=True)
 async def test_a_worker_killed_while_it_drains_leaves_nothing_unknown_that_it_had_finished(row: Row) -> None:
     async with row.lab(concurrency=1) as lab:
-        doomed = lab.workers[0]
-        await lab.carrier.behave(latency_s=0.2)
+        doomed, heir = lab.workers
+        await lab.carrier.behave(latency_s=1.0)
         doomed.start(Failpoint(Point.DRAINING))
-        await lab.start()
+        await doomed.ready()
         await lab.send(some_jobs(30, lab.rng, categories={"notification": 1}), most=1)
-        await lab.accepted(4)
+        await lab.until(lambda: lab.calls_under_way() > 0, "a call that the drain has to wait for")
         doomed.send(signal.SIGTERM)
         assert await doomed.ended() == -signal.SIGKILL
         lab.strike(doomed)
+        await lab.carrier.behave()
+        await lab.start(heir)
         assert (await row.holds(lab)).unknown == 0
