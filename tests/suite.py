@@ -80,16 +80,13 @@ class Plan:
     @property
     def with_faults(self) -> bool:
         """Whether fault tests are among them, which always start their own servers."""
-        return any(_is_fault_run(run) for run in self.runs)
+        return any(part.startswith(FAULTS) for run in self.runs for part in run)
 
     @property
     def faults_only(self) -> bool:
         """Whether nobody needs the servers that are there for all."""
-        return all(_is_fault_run(run) for run in self.runs)
-
-
-def _is_fault_run(run: Sequence[str]) -> bool:
-    return any(part.startswith(FAULTS) for part in run)
+        paths = [part for run in self.runs for part in run if part.startswith("tests")]
+        return bool(paths) and all(path.startswith(FAULTS) for path in paths)
 
 
 class Suite:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from engine.message import Category
     from engine.ports import Clock, Telemetry
 
+GIVE_BACK_S = 5.0  #: longer than a broker needs that is there
 EARLY_S = 0.5  #: what has to wait no longer than that is as good as due
 
 
@@ -103,7 +105,7 @@ class RabbitJobQueue:
         await self.settle(delivery)
 
     def close_intake(self) -> None:
-        """Take nothing more; messages of which no job was taken go back to the others at once."""
+        """Take nothing more; what nobody took goes back to the others at once."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._give_back())
             for lane in self._lanes.values():
@@ -143,23 +145,29 @@ class RabbitJobQueue:
 
     async def _give_back(self) -> None:
         await self._consumer.stop()
-        for body in self._empty_lanes():
+        untaken = self._empty_lanes()
+        for body in dict.fromkeys(_origin(delivery)[0] for delivery in untaken):
             if not body.taken:
                 await body.subscription.give_back(body.tag)
+        # Of a body under way the others go back on their own, lest those that are done with come again with them.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_BACK_S):
+                rest = [delivery for delivery in untaken if _origin(delivery)[0].taken]
+                await asyncio.gather(*(self.defer(delivery, 0.0) for delivery in rest))
 
     def _forget(self) -> None:
         self._empty_lanes()
 
-    def _empty_lanes(self) -> list[Body]:
-        """Take everything out that nobody took, and answer where it came from, each once and in order."""
-        bodies: dict[Body, None] = {}
+    def _empty_lanes(self) -> list[Delivery]:
+        """Take everything out that nobody took, in order."""
+        untaken: list[Delivery] = []
         for lane in self._lanes.values():
             while not lane.empty():
                 if delivery := lane.get_nowait():
-                    bodies[_origin(delivery)[0]] = None
+                    untaken.append(delivery)
             if self._closing is not None:
                 lane.put_nowait(None)
-        return list(bodies)
+        return untaken
 
 
 def _origin(delivery: Delivery) -> tuple[Body, int]:

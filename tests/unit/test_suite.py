@@ -35,6 +35,12 @@ def test_the_whole_matrix_or_rows_of_it_can_be_asked_for() -> None:
     assert plan(["--faults"]).faults_only
 
 
+def test_fault_tests_among_others_leave_these_their_servers() -> None:
+    mixed = plan(["tests/unit", f"{FAULTS}/test_kill.py"])
+    assert mixed.with_faults
+    assert not mixed.faults_only
+
+
 def test_a_soak_lasts_as_long_as_is_asked_for() -> None:
     asked = plan(["--soak", "0.5"])
     assert asked.runs == ((f"{FAULTS}/test_soak.py",),)
