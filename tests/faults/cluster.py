@@ -138,6 +138,15 @@ class Cluster:
             node.close()
 
     @contextlib.asynccontextmanager
+    async def without(self, *nodes: Node) -> AsyncIterator[None]:
+        """These nodes crash at the same time; when it is over, those that are still down start again."""
+        await asyncio.gather(*(asyncio.to_thread(node.kill) for node in nodes))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.start)
+
+    @contextlib.asynccontextmanager
     async def isolated(self, node: Node) -> AsyncIterator[None]:
         """Between this node and the others nothing passes; its clients still reach it.
 

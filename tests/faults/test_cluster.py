@@ -73,13 +73,12 @@ async def test_two_of_three_nodes_do_the_work_of_all(row: Row, cluster: Cluster)
         await lab.start()
         sending = asyncio.create_task(lab.send(some_jobs(300, lab.rng), rate=150))
         await lab.accepted(30)
-        with lab.fault():
-            await asyncio.to_thread(home.kill)
+        lab.strike()
+        async with cluster.without(home):
             cluster.lead_to(other)
-        await asyncio.wait_for(sending, SETTLED_S)
-        assert await lab.settled()
-        assert not home.running
-        await asyncio.to_thread(cluster.start)
+            await asyncio.wait_for(sending, SETTLED_S)
+            assert await lab.settled()
+            assert not home.running
         await cluster.whole(lab.prefix)
         cluster.lead_to(home)
         await lab.send(some_jobs(50, lab.rng))
@@ -94,20 +93,19 @@ async def test_without_a_majority_nothing_is_confirmed_and_everybody_says_so(row
         await lab.start()
         sending = asyncio.create_task(lab.send(some_jobs(300, lab.rng), rate=150))
         await lab.accepted(30)
-        with lab.fault():
-            await asyncio.gather(*(asyncio.to_thread(node.kill) for node in (home, other)))
-            cluster.lead_to(left)
-            late = await _not_confirmed(cluster.url, lab)
-            await asyncio.gather(*(worker.not_ready() for worker in lab.workers))
-            await asyncio.sleep(LONG_S)
-            # Twice, where a node without a majority takes a connection, but no message.
-            assert all(set(worker.outages().values()) <= {1, 2} for worker in lab.workers)
-            await asyncio.to_thread(other.start)
-        await lab.start()
-        await asyncio.wait_for(sending, SETTLED_S)
-        await lab.send([late])
-        assert await lab.settled()
-        await asyncio.to_thread(cluster.start)
+        async with cluster.without(home, other):
+            with lab.fault():
+                cluster.lead_to(left)
+                late = await _not_confirmed(cluster.url, lab)
+                await asyncio.gather(*(worker.not_ready() for worker in lab.workers))
+                await asyncio.sleep(LONG_S)
+                # Twice, where a node without a majority takes a connection, but no message.
+                assert all(set(worker.outages().values()) <= {1, 2} for worker in lab.workers)
+                await asyncio.to_thread(other.start)
+            await lab.start()
+            await asyncio.wait_for(sending, SETTLED_S)
+            await lab.send([late])
+            assert await lab.settled()
         await cluster.whole(lab.prefix)
         assert (await row.holds(lab)).unknown == 0
 
