@@ -34,10 +34,11 @@ class MemoryMessageStore:
 
     async def history(self, recipients: Sequence[str], since: datetime) -> Sequence[Receipt]:
         """The receipts that stand of the jobs of some numbers, of that time or later, or still unresolved."""
+        wanted = set(recipients)
         return [
             receipt
             for receipt in self._standing.values()
-            if receipt.to in set(recipients)
+            if receipt.to in wanted
             if receipt.unresolved or max(receipt.enqueued_at, receipt.submitted_at or receipt.enqueued_at) >= since
         ]
 
