@@ -29,6 +29,7 @@ class ChannelFault:
     """The channel is unwell and the message was definitely not sent."""
 
     reason: str
+    fatal: bool = False  #: it stays unwell until somebody acts: a login refused, a balance used up
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,11 @@ class Channel(Protocol):
         ...
 
     @property
+    def ready(self) -> bool:
+        """Whether it could take a message at this moment: connected, and let in by the carrier."""
+        ...
+
+    @property
     def load(self) -> float:
         """How full it is, from 0 to 1."""
         ...

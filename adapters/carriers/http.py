@@ -69,6 +69,11 @@ class HttpChannel:
         self._unknown_words: set[str] = set()
 
     @property
+    def ready(self) -> bool:
+        """Whether it was opened; connections are made when they are needed."""
+        return self._session is not None
+
+    @property
     def load(self) -> float:
         """How full its window is, from 0 to 1."""
         return self._places.load

@@ -85,6 +85,11 @@ class SimulatedChannel:
         self._name = uuid4().hex[:12]  # carrier ids differ between processes and restarts
 
     @property
+    def ready(self) -> bool:
+        """Whether it was opened; that it is dead shows only in its answers, as with a carrier over HTTP."""
+        return self._on_receipt is not None
+
+    @property
     def load(self) -> float:
         """How full its window is, from 0 to 1."""
         return self._places.load

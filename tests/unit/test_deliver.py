@@ -60,6 +60,7 @@ class OneChannel:
 
     def __init__(self) -> None:
         self.profile = Profile("alpha", timeout_s=8)
+        self.ready = True
         self.load = 0.0
         self.says: Outcome = Accepted("77")
         self.texts: list[str] = []

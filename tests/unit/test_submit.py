@@ -37,6 +37,7 @@ class ScriptedChannel:
 
     def __init__(self, name: str, says: Outcome | Exception | None, *, room: bool = True) -> None:
         self.profile = Profile(name, timeout_s=0.05)
+        self.ready = True
         self.load = 0.0
         self.submits = 0
         self._says = says
