@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from engine.claims import Claim, Granted, Verdict
     from engine.events import Event
+    from engine.inbound import InboundMessage
     from engine.message import Category, Job, Message, Recipient
     from engine.outcomes import Outcome
     from engine.receipts import DeliveryReceipt, NotSent, Receipt
@@ -187,8 +188,8 @@ class Channel(Protocol):
         """
         ...
 
-    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
-        """Connect; call `on_receipt` for each delivery receipt and answer the carrier only after it returned."""
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None:
+        """Connect; `tell` what the carrier brings and answer it only after that returned, but not if it raised."""
         ...
 
     async def close(self) -> None:

@@ -26,6 +26,8 @@ from config import policy
 from config.channels import HttpSettings
 from config.load import ConfigError
 from engine.deliver import Deliver
+from engine.inbound import InboundMessage
+from engine.receipts import DeliveryReceipt
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
 from engine.relink import Relink
@@ -127,6 +129,14 @@ async def service(
         record_receipt = RecordReceipt(
             backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry, LOOKS
         )
+
+        async def tell(news: DeliveryReceipt | InboundMessage) -> None:
+            match news:
+                case DeliveryReceipt():
+                    await record_receipt(news)
+                case InboundMessage():
+                    raise NotImplementedError("nobody takes inbound messages as yet")
+
         how = policy.policy(settings)
         worker = Worker(
             queue=backends.queue,
@@ -162,7 +172,7 @@ async def service(
             raise ConfigError(f"http_host:http_port = {address} cannot be listened on: {error.strerror}.") from None
         stack.push_async_callback(server.close)
         for channel in channels.values():
-            await channel.open(record_receipt)
+            await channel.open(tell)
             stack.push_async_callback(channel.close)
         yield Service(
             backends=backends,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from adapters.carriers.place import Places
+    from engine.inbound import InboundMessage
     from engine.message import Message
     from engine.outcomes import Outcome
     from engine.ports import Clock
@@ -65,7 +66,7 @@ class HttpChannel:
         self._carrier = carrier
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._on_receipt: Callable[[DeliveryReceipt], Awaitable[None]] | None = None
+        self._tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]] | None = None
         self._unknown_words: set[str] = set()
 
     @property
@@ -82,9 +83,9 @@ class HttpChannel:
         """Wait for room in the channel's window and rate; False if there is none within the time."""
         return self._places.place(segments, within_s)
 
-    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None:
         """Be ready; connections are made when they are needed."""
-        self._on_receipt = on_receipt
+        self._tell = tell
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._places.window, keepalive_timeout=KEEP_IDLE_S),
             # Half of the engine's patience: a carrier that cannot be reached is known in time not to have the message.
@@ -96,7 +97,7 @@ class HttpChannel:
     async def close(self) -> None:
         """Wait for the answers under way, then disconnect."""
         await self._places.drain()
-        self._on_receipt = None
+        self._tell = None
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -148,9 +149,9 @@ class HttpChannel:
         Raises:
             ConnectionError: the channel is not open.
         """
-        if self._on_receipt is None:
+        if self._tell is None:
             raise ConnectionError("the channel is not open")
-        await self._on_receipt(dlr)
+        await self._tell(dlr)
 
     def _tell_unknown(self, status: str) -> None:
         if status not in self._unknown_words and len(self._unknown_words) < MAX_UNKNOWN_WORDS:

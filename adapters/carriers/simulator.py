@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from adapters.carriers.place import Places
+    from engine.inbound import InboundMessage
     from engine.message import Message
     from engine.outcomes import Outcome
     from engine.ports import Clock
@@ -73,13 +74,13 @@ class SimulatedChannel:
     def __init__(self, profile: Profile, places: Places, behaviour: Behaviour, clock: Clock, rng: Random) -> None:
         self.profile = profile
         self.taken: deque[Taken] = deque(maxlen=REMEMBERED)
-        self.counts: Counter[str] = Counter()  #: of submits, by how each ended, and of receipts sent
+        self.counts: Counter[str] = Counter()  #: of submits, by how each ended, and of what was sent to us
         self._places = places
         self._behaviour = behaviour
         self._clock = clock
         self._rng = rng
         self._dead = False
-        self._on_receipt: Callable[[DeliveryReceipt], Awaitable[None]] | None = None
+        self._tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]] | None = None
         self._opened_at: datetime | None = None
         self._reports: set[asyncio.Task[None]] = set()
         self._name = uuid4().hex[:12]  # carrier ids differ between processes and restarts
@@ -87,7 +88,7 @@ class SimulatedChannel:
     @property
     def ready(self) -> bool:
         """Whether it was opened; that it is dead shows only in its answers, as with a carrier over HTTP."""
-        return self._on_receipt is not None
+        return self._tell is not None
 
     @property
     def load(self) -> float:
@@ -106,9 +107,9 @@ class SimulatedChannel:
         """Be well again."""
         self._dead = False
 
-    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None:
-        """Be ready for messages, and report on them to `on_receipt` until it returns."""
-        self._on_receipt = on_receipt
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None:
+        """Be ready for messages, and report on them through `tell` until that returns."""
+        self._tell = tell
         self._opened_at = self._clock.now()
 
     async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
@@ -122,14 +123,14 @@ class SimulatedChannel:
     async def close(self) -> None:
         """Answer what is under way; receipts still to be sent are never sent."""
         await self._places.drain()
-        self._on_receipt = None
+        self._tell = None
         for report in self._reports:
             report.cancel()
         await asyncio.gather(*self._reports, return_exceptions=True)
 
     async def submit(self, message: Message) -> Outcome:
         """Treat the message as configured."""
-        if self._dead or self._on_receipt is None:
+        if self._dead or self._tell is None:
             self.counts["fault"] += 1
             return ChannelFault("The simulated carrier refuses connections.")
         latency_s = self._around(self._behaviour.latency_s)
@@ -172,19 +173,26 @@ class SimulatedChannel:
                 report.add_done_callback(self._reports.discard)
         return carrier_id
 
+    async def hand_in(self, message: InboundMessage) -> None:
+        """Bring a message that a person wrote to us; returns once it is taken, for it is sent until then."""
+        await self._bring(message, "inbound")
+
     async def _report(self, carrier_id: str, state: State, delay_s: float) -> None:
         if delay_s:  # an early one must not even let the answer pass
             await asyncio.sleep(delay_s)
         code, status = (None, "DELIVRD") if state is State.DELIVERED else ("UNDELIV", "UNDELIV")
         dlr = DeliveryReceipt(self.profile.name, carrier_id, state, self._clock.now(), code, status)
-        while self._on_receipt is not None:
+        await self._bring(dlr, "receipts")
+
+    async def _bring(self, news: DeliveryReceipt | InboundMessage, kind: str) -> None:
+        while self._tell is not None:
             try:
-                await self._on_receipt(dlr)
+                await self._tell(news)
             except Exception:  # noqa: BLE001  (not taken, for whatever reason: carriers send again)
-                self.counts["receipts_refused"] += 1
+                self.counts[f"{kind}_refused"] += 1
                 await asyncio.sleep(REPEAT_S)
             else:
-                self.counts["receipts"] += 1
+                self.counts[kind] += 1
                 return
 
     def _happens(self, share: float) -> bool:

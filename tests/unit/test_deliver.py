@@ -21,6 +21,7 @@ from engine.claims import Claim, Granted
 from engine.compose import Directory, Template
 from engine.deliver import Deliver
 from engine.events import Event
+from engine.inbound import InboundMessage
 from engine.limits import Rule, parse_window
 from engine.message import Category, Job, Message, Recipient
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Unanswered
@@ -81,7 +82,7 @@ class OneChannel:
         self.asked.append(receipt)
         return self.knows
 
-    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None: ...
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None: ...
     async def close(self) -> None: ...
 
 

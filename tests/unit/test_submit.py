@@ -15,6 +15,7 @@ import pytest
 from adapters.clock import SystemClock
 from engine.claims import Claim, Granted
 from engine.events import Event, Submitted
+from engine.inbound import InboundMessage
 from engine.message import Category, Job, Message, Recipient
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
 from engine.receipts import DeliveryReceipt, Receipt, State
@@ -56,7 +57,7 @@ class ScriptedChannel:
         assert self._says is not None
         return self._says
 
-    async def open(self, on_receipt: Callable[[DeliveryReceipt], Awaitable[None]]) -> None: ...
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None: ...
     async def close(self) -> None: ...
 
 
