@@ -6,12 +6,13 @@ import os
 from random import Random
 from typing import TYPE_CHECKING
 
+from adapters.carriers.behaviour import Behaviour
 from adapters.carriers.http import HttpCarrier, HttpChannel
 from adapters.carriers.http_answer import AnswerFormat, Verdict
 from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.carriers.place import Places
-from adapters.carriers.simulator import Behaviour, SimulatedChannel
+from adapters.carriers.simulator import SimulatedChannel
 from config import policy
 from config.channels import HttpSettings, SimulatorSettings
 from config.load import ConfigError

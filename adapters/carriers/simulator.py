@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from random import Random
     from uuid import UUID
 
+    from adapters.carriers.behaviour import Behaviour
     from adapters.carriers.place import Places
     from engine.inbound import InboundMessage
     from engine.message import Message
@@ -31,34 +31,6 @@ if TYPE_CHECKING:
 
 REMEMBERED = 100_000  #: newest messages taken
 REPEAT_S = 0.2  #: until a receipt that was not taken off it is sent again
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How the carrier treats messages; shares are from 0 to 1 and drawn per message."""
-
-    latency_s: float = 0.05  #: from submit to answer
-    jitter: float = 0.5  #: share by which latency and receipt delay vary, up or down
-    refused: float = 0.0
-    fault: float = 0.0
-    throttled: float = 0.0
-    silent: float = 0.0  #: takes the message and never answers
-    receipt_delay_s: float = 1.0  #: from taking the message to its delivery receipt
-    undelivered: float = 0.0
-    receipt_twice: float = 0.0
-    receipt_early: float = 0.0  #: sends the receipt before it answers the submit
-    receipt_late: float = 0.0
-    receipt_late_s: float = 60.0  #: what a late receipt takes in addition
-    receipt_never: float = 0.0
-
-    def __post_init__(self) -> None:
-        if sum(self.ill.values()) > 1 + 1e-9:
-            raise ValueError(f"the shares {', '.join(self.ill)} add up to more than 1")
-
-    @property
-    def ill(self) -> dict[str, float]:
-        """The shares of submits that are not answered with an id, by name."""
-        return {"refused": self.refused, "fault": self.fault, "throttled": self.throttled, "silent": self.silent}
 
 
 class Taken(NamedTuple):
@@ -133,8 +105,8 @@ class SimulatedChannel:
         if self._dead or self._tell is None:
             self.counts["fault"] += 1
             return ChannelFault("The simulated carrier refuses connections.")
-        latency_s = self._around(self._behaviour.latency_s)
-        fate = self._draw_fate()
+        latency_s = self._behaviour.draw_latency_s(self._rng)
+        fate = self._behaviour.draw_fate(self._rng)
         carrier_id = self._take(message, latency_s) if fate in ("accepted", "silent") else ""
         if fate == "silent":
             self.counts["silent"] += 1
@@ -150,27 +122,15 @@ class SimulatedChannel:
                 return Throttled("The simulated carrier is busy.")
         return Accepted(carrier_id)
 
-    def _draw_fate(self) -> str:
-        ill = self._behaviour.ill
-        well = max(0.0, 1 - sum(ill.values()))
-        return self._rng.choices((*ill, "accepted"), (*ill.values(), well))[0]
-
     def _take(self, message: Message, latency_s: float) -> str:
         carrier_id = f"{self._name}-{self.counts['taken']}"
         self.counts["taken"] += 1
         self.taken.append(Taken(carrier_id, message.job.id))
-        behaviour = self._behaviour
-        if not self._happens(behaviour.receipt_never):
-            delay_s = latency_s + self._around(behaviour.receipt_delay_s)
-            if self._happens(behaviour.receipt_early):
-                delay_s = 0.0
-            elif self._happens(behaviour.receipt_late):
-                delay_s += behaviour.receipt_late_s
-            state = State.UNDELIVERED if self._happens(behaviour.undelivered) else State.DELIVERED
-            for _ in range(2 if self._happens(behaviour.receipt_twice) else 1):
-                report = asyncio.create_task(self._report(carrier_id, state, delay_s))
-                self._reports.add(report)
-                report.add_done_callback(self._reports.discard)
+        for coming in self._behaviour.draw_reports(latency_s, self._rng):
+            state = State.DELIVERED if coming.delivered else State.UNDELIVERED
+            report = asyncio.create_task(self._report(carrier_id, state, coming.after_s))
+            self._reports.add(report)
+            report.add_done_callback(self._reports.discard)
         return carrier_id
 
     async def hand_in(self, message: InboundMessage) -> None:
@@ -194,9 +154,3 @@ class SimulatedChannel:
             else:
                 self.counts[kind] += 1
                 return
-
-    def _happens(self, share: float) -> bool:
-        return self._rng.random() < share
-
-    def _around(self, seconds: float) -> float:
-        return seconds * (1 + self._behaviour.jitter * self._rng.uniform(-1, 1))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from adapters.carriers.behaviour import Behaviour
 from adapters.carriers.http import HttpChannel
-from adapters.carriers.simulator import Behaviour, SimulatedChannel
+from adapters.carriers.simulator import SimulatedChannel
 from adapters.clock import SystemClock
 from adapters.http.server import HttpServer
 from adapters.http.webhooks import Webhook, Webhooks

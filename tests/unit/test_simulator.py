@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.carriers import simulator
-from adapters.carriers.simulator import Behaviour, SimulatedChannel
+from adapters.carriers.behaviour import Behaviour
+from adapters.carriers.simulator import SimulatedChannel
 from adapters.clock import SystemClock
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled
 from engine.receipts import State, receipt_for
