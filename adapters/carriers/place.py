@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from adapters.carriers.room import Room
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -26,17 +28,24 @@ class Places:
 
     def __init__(self, channel: str, window: int, rate: float | None, cap: RateCap) -> None:
         """`rate` is in segments a second over all workers; None means no cap."""
-        self.window = window
         self._channel = channel
         self._rate = rate
         self._cap = cap
-        self._free = asyncio.Semaphore(window)
-        self._held = 0
+        self._room = Room(window)
+
+    @property
+    def window(self) -> int:
+        """How many submits may be unanswered at once."""
+        return self._room.size
+
+    def resize(self, window: int) -> None:
+        """Let so many submits be unanswered at once from now on; 0 while there is no way to the carrier."""
+        self._room.resize(window)
 
     @property
     def load(self) -> float:
-        """The share of the window in use, from 0 to 1."""
-        return self._held / self.window
+        """The share of the window in use, from 0 to 1; 1 where there is no window."""
+        return min(1.0, self._room.held / self.window) if self.window else 1.0
 
     @asynccontextmanager
     async def place(self, segments: int, within_s: float) -> AsyncIterator[bool]:
@@ -45,24 +54,22 @@ class Places:
         if not await self._take(give_up_at):
             yield False
             return
-        self._held += 1
         try:
             yield await self._turn(segments, give_up_at)
         finally:
-            self._held -= 1
-            self._free.release()
+            self._room.leave()
 
     async def drain(self) -> None:
         """Wait until every place is free, and give none away any more."""
-        for _ in range(self.window):
-            await self._free.acquire()
+        await self._room.drain()
 
     async def _take(self, give_up_at: float) -> bool:
         try:
             async with asyncio.timeout_at(give_up_at):
-                return await self._free.acquire()
+                await self._room.take()
         except TimeoutError:
             return False
+        return True
 
     async def _turn(self, segments: int, give_up_at: float) -> bool:
         if self._rate is None:

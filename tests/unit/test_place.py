@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from adapters.carriers.place import Places
+from adapters.carriers.room import Room
 
 
 class Turns:
@@ -114,3 +115,52 @@ async def test_a_drained_channel_gives_no_place_any_more() -> None:
     await drained
     async with places.place(1, 0.01) as free:
         assert not free
+
+
+async def test_a_window_that_grows_lets_those_in_who_wait_and_one_that_shrinks_lets_nobody_in() -> None:
+    places = Places("alpha", 0, None, Turns())
+    assert places.load == 1
+    got: list[int] = []
+    leave = asyncio.Event()
+
+    async def wait(number: int) -> None:
+        async with places.place(1, 30) as free:
+            assert free
+            got.append(number)
+            await leave.wait()
+
+    waiting = [asyncio.create_task(wait(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    places.resize(2)
+    await asyncio.sleep(0.01)
+    assert got == [0, 1]
+    places.resize(1)
+    assert places.load == 1
+    leave.set()
+    await asyncio.gather(*waiting)
+    assert got == [0, 1, 2]
+    assert places.load == 0
+
+
+async def test_a_place_given_just_when_it_is_given_up_goes_to_the_next() -> None:
+    places = Places("alpha", 1, None, Turns())
+
+    async def wait() -> None:
+        async with places.place(1, 30):
+            pass
+
+    async with places.place(1, 0):
+        first, second = asyncio.create_task(wait()), asyncio.create_task(wait())
+        await asyncio.sleep(0)
+    first.cancel()
+    await second
+    assert places.load == 0
+
+
+async def test_nothing_is_kept_of_those_who_waited_in_vain() -> None:
+    room = Room(0)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await room.take()
+    assert not room._waiting
