@@ -10,7 +10,7 @@ A server that is away is not the engine's concern: adapters wait for it with bac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from engine.outcomes import Outcome
     from engine.receipts import DeliveryReceipt, NotSent, Receipt
     from engine.routing import Profile
+
+R_co = TypeVar("R_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,11 +219,11 @@ class ReceiptPublisher(Protocol):
         ...
 
 
-class ReceiptBatch(Protocol):
-    """Published receipts that wait to be stored."""
+class ReceiptBatch(Protocol[R_co]):
+    """Receipts, ours or those of carriers, that wait to be stored."""
 
     @property
-    def receipts(self) -> Sequence[Receipt]:
+    def receipts(self) -> Sequence[R_co]:
         """In order of arrival; repeats possible."""
         ...
 
@@ -230,10 +232,10 @@ class ReceiptBatch(Protocol):
         ...
 
 
-class ReceiptFeed(Protocol):
-    """The recorder's own copy of every published receipt."""
+class ReceiptFeed(Protocol[R_co]):
+    """The recorder's own copy of everything that was published for the record."""
 
-    async def next_batch(self) -> ReceiptBatch | None:
+    async def next_batch(self) -> ReceiptBatch[R_co] | None:
         """The next receipts, as many as are there, waiting for one; None once closed."""
         ...
 

@@ -1,25 +1,29 @@
-"""Keep the record for people: published receipts into the message store, batch by batch.
+"""Keep the record for people: what was published for it into the message store, batch by batch.
 
-It reads its own queue, so a slow or failing store stops no message: its receipts wait.
+It reads queues of its own, so a slow or failing store stops no message: its receipts wait.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from engine import events
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from engine import ports
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
+class Recorder(Generic[R]):
     """Move receipts from the feed to the store; a crash between the two repeats a batch, which changes nothing."""
 
-    feed: ports.ReceiptFeed
-    store: ports.MessageStore
+    feed: ports.ReceiptFeed[R]
+    keep: Callable[[Sequence[R]], Awaitable[None]]  #: returns once they are stored; repeats change nothing
     clock: ports.Clock
     telemetry: ports.Telemetry
 
@@ -27,6 +31,6 @@ class Recorder:
         """Work until the feed is closed."""
         while (batch := await self.feed.next_batch()) is not None:
             started = self.clock.monotonic()
-            await self.store.merge(batch.receipts)
+            await self.keep(batch.receipts)
             await batch.settle()
             self.telemetry.emit(events.Recorded(len(batch.receipts), self.clock.monotonic() - started))

@@ -21,6 +21,7 @@ from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import Publisher
 from adapters.rabbitmq.receipt_feed import RabbitReceiptFeed
 from adapters.rabbitmq.topology import Names, declare
+from adapters.wire import decode_receipts
 from engine.events import Event
 from engine.message import Category, Job
 from engine.receipts import Receipt, State, receipt_for
@@ -135,9 +136,11 @@ class Installation:
                 await queue.close()
 
     @asynccontextmanager
-    async def feed(self, url: str | None = None) -> AsyncIterator[RabbitReceiptFeed]:
+    async def feed(self, url: str | None = None) -> AsyncIterator[RabbitReceiptFeed[Receipt]]:
         async with self.publisher() as publisher:
-            feed = RabbitReceiptFeed(url or self.url, self.prefix, publisher, self.clock, self.heard)
+            feed = RabbitReceiptFeed(
+                url or self.url, self.prefix, self.names.record, decode_receipts, publisher, self.clock, self.heard
+            )
             await feed.open()
             try:
                 yield feed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from adapters.memory.correlator import MemoryCorrelator
 from adapters.memory.job_queue import MemoryJobQueue
@@ -22,12 +22,14 @@ from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import Publisher
 from adapters.rabbitmq.receipt_feed import RabbitReceiptFeed
 from adapters.rabbitmq.receipts import RabbitReceiptPublisher
+from adapters.rabbitmq.topology import Names
 from adapters.rabbitmq.triage import Triage
 from adapters.redis.connection import Connection
 from adapters.redis.correlator import RedisCorrelator
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.rate_cap import RedisRateCap
 from adapters.redis.recall import Recall
+from adapters.wire import decode_receipts
 from config import policy
 from config.load import ConfigError, variable
 
@@ -39,12 +41,15 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from engine import ports
     from engine.message import Category
+    from engine.receipts import Receipt
+
+R_co = TypeVar("R_co", covariant=True)
 
 
-class ClosableFeed(Protocol):
+class ClosableFeed(Protocol[R_co]):
     """A receipt feed that can be told to hand out nothing more."""
 
-    async def next_batch(self) -> ports.ReceiptBatch | None: ...
+    async def next_batch(self) -> ports.ReceiptBatch[R_co] | None: ...
     def close_intake(self) -> None: ...
 
 
@@ -63,7 +68,7 @@ class Backends:
     correlator: ports.Correlator
     rate_cap: RateCap
     publisher: ports.ReceiptPublisher
-    feed: ClosableFeed
+    feed: ClosableFeed[Receipt]
     store: ports.MessageStore
     outages: Mapping[str, Outage] = field(default_factory=dict)  #: by the name `/readyz` and metrics give them
     ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)  #: what else `/readyz` tells
@@ -74,7 +79,7 @@ class Backends:
 async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
     """Everything in this process; nothing survives it."""
     queue = MemoryJobQueue(clock)
-    feed = MemoryReceiptFeed()
+    feed: MemoryReceiptFeed[Receipt] = MemoryReceiptFeed()
     publisher = MemoryReceiptPublisher()
     publisher.subscribe(feed.put)
     yield Backends(
@@ -108,10 +113,11 @@ async def on_servers(
         store = await stack.enter_async_context(PostgresMessageStore(postgres_url, clock, telemetry))
         redis = await stack.enter_async_context(Connection(redis_url, clock, telemetry, settings.prefix))
         publisher = Publisher(amqp_url, settings.prefix, clock, telemetry)
-        feed = RabbitReceiptFeed(amqp_url, settings.prefix, publisher, clock, telemetry)
+        names = Names(settings.prefix)
+        feed = RabbitReceiptFeed(amqp_url, settings.prefix, names.record, decode_receipts, publisher, clock, telemetry)
         queue = RabbitJobQueue(amqp_url, settings.prefix, prefetch, publisher, clock, telemetry)
         triage = Triage(amqp_url, settings.prefix, publisher, clock, telemetry)
-        working: list[Publisher | RabbitReceiptFeed | RabbitJobQueue | Triage]
+        working: list[Publisher | RabbitReceiptFeed[Receipt] | RabbitJobQueue | Triage]
         working = [publisher, *([feed] if record else []), queue, *([triage] if prefetch else [])]
         for part in working:
             await part.open()

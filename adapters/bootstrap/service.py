@@ -27,7 +27,7 @@ from config.channels import HttpSettings
 from config.load import ConfigError
 from engine.deliver import Deliver
 from engine.inbound import InboundMessage
-from engine.receipts import DeliveryReceipt
+from engine.receipts import DeliveryReceipt, Receipt
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
 from engine.relink import Relink
@@ -66,7 +66,7 @@ class Service:
     channels: ways.Channels
     health: ports.HealthBoard
     worker: Worker
-    recorder: Recorder
+    recorder: Recorder[Receipt]
     stager: Stager
     relink: Relink
     roles: Collection[Role]
@@ -179,7 +179,7 @@ async def service(
             channels=channels,
             health=health,
             worker=worker,
-            recorder=Recorder(backends.feed, backends.store, clock, telemetry),
+            recorder=Recorder(backends.feed, backends.store.merge, clock, telemetry),
             stager=Stager(backends.schedule, backends.intake, clock, telemetry),
             relink=Relink(backends.correlator, backends.store, record_receipt, clock),
             roles=roles,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from engine.receipts import Receipt
+
+R = TypeVar("R")
 
 MAX_WAITING = 10_000
 MAX_BATCH = 2_000
@@ -32,29 +34,29 @@ class MemoryReceiptPublisher:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryReceiptBatch:
+class MemoryReceiptBatch(Generic[R]):
     """Receipts for the recorder."""
 
-    receipts: Sequence[Receipt]
+    receipts: Sequence[R]
 
     async def settle(self) -> None:
         """They are stored; they were gone from the feed when they were handed out."""
 
 
-class MemoryReceiptFeed:
+class MemoryReceiptFeed(Generic[R]):
     """The recorder's own receipts; a publisher waits while there are too many."""
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
-        self._waiting: asyncio.Queue[Receipt | None] = asyncio.Queue(max_waiting)
+        self._waiting: asyncio.Queue[R | None] = asyncio.Queue(max_waiting)
         self._closed = False
 
-    async def put(self, receipt: Receipt) -> None:
+    async def put(self, receipt: R) -> None:
         """Returns once there is room for the receipt."""
         await self._waiting.put(receipt)
 
-    async def next_batch(self) -> MemoryReceiptBatch | None:
+    async def next_batch(self) -> MemoryReceiptBatch[R] | None:
         """Everything at hand up to 2000 receipts, waiting for one; None once `close_intake` was called."""
-        receipts: list[Receipt] = []
+        receipts: list[R] = []
         while not receipts or (len(receipts) < MAX_BATCH and not self._waiting.empty()):
             receipt = await self._waiting.get()
             if receipt is None or self._closed:

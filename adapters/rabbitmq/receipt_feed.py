@@ -1,10 +1,10 @@
-"""How do published receipts come to the recorder? (the port `ReceiptFeed`)"""
+"""How does what was published for the record come to the recorder? (the port `ReceiptFeed`)"""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from adapters import wire
 from adapters.outage import Outage
@@ -13,24 +13,25 @@ from adapters.rabbitmq.detours import Detours
 from adapters.rabbitmq.topology import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aiormq.abc import DeliveredMessage
 
     from adapters.rabbitmq.publisher import Publisher
     from adapters.rabbitmq.subscription import Subscription
     from engine.ports import Clock, Telemetry
-    from engine.receipts import Receipt
+
+R = TypeVar("R")
 
 PREFETCH = 100  #: messages, each of 1 to 500 receipts
 MAX_BATCH = 2000  #: receipts, or one message's more
 
 
 @dataclass(frozen=True, slots=True)
-class RabbitReceiptBatch:
+class RabbitReceiptBatch(Generic[R]):
     """The receipts of some messages, and where to acknowledge them."""
 
-    receipts: Sequence[Receipt]
+    receipts: Sequence[R]
     origins: Sequence[tuple[Subscription, int]]
 
     async def settle(self) -> None:
@@ -39,27 +40,36 @@ class RabbitReceiptBatch:
             subscription.settle(tag)
 
 
-class RabbitReceiptFeed:
-    """The recorder's own queue."""
+class RabbitReceiptFeed(Generic[R]):
+    """A queue of the recorder's own."""
 
-    def __init__(self, url: str, prefix: str, publisher: Publisher, clock: Clock, telemetry: Telemetry) -> None:
-        """The publisher puts aside what is no receipt."""
-        self.outage = Outage("rabbitmq record", clock, telemetry)
-        names = Names(prefix)
-        self._detours = Detours(publisher, names, clock, telemetry)
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        queue: str,
+        decode: Callable[[bytes], list[R]],
+        publisher: Publisher,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        """`decode` reads a body or raises `wire.BadBodyError`; the publisher puts such a body aside."""
+        self.outage = Outage(f"rabbitmq {queue.removeprefix(f'{prefix}.')}", clock, telemetry)
+        self._decode = decode
+        self._detours = Detours(publisher, Names(prefix), clock, telemetry)
         self._consumer = Consumer(
-            url, prefix, {names.record: PREFETCH}, self._receive, forget=self._forget, outage=self.outage
+            url, prefix, {queue: PREFETCH}, self._receive, forget=self._forget, outage=self.outage
         )
-        self._arrived: asyncio.Queue[RabbitReceiptBatch | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[RabbitReceiptBatch[R] | None] = asyncio.Queue()
         self._stopping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start; the broker need not be there yet."""
         self._consumer.open()
 
-    async def next_batch(self) -> RabbitReceiptBatch | None:
+    async def next_batch(self) -> RabbitReceiptBatch[R] | None:
         """Everything at hand up to some 2000 receipts, waiting for one; None once `close_intake` was called."""
-        receipts: list[Receipt] = []
+        receipts: list[R] = []
         origins: list[tuple[Subscription, int]] = []
         while not receipts or (len(receipts) < MAX_BATCH and not self._arrived.empty()):
             message = await self._arrived.get()
@@ -87,7 +97,7 @@ class RabbitReceiptFeed:
         tag = message.delivery_tag
         assert tag is not None
         try:
-            receipts = wire.decode_receipts(message.body)
+            receipts = self._decode(message.body)
         except wire.BadBodyError as error:
             return self._consumer.start(self._put_aside(message, str(error), subscription, tag))
         self._arrived.put_nowait(RabbitReceiptBatch(receipts, [(subscription, tag)]))

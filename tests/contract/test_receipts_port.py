@@ -19,7 +19,7 @@ from tests.rabbitmq_setup import SOON_S, installation, receipt
 @dataclass(frozen=True)
 class Receipts:
     publisher: ReceiptPublisher
-    feed: MemoryReceiptFeed | RabbitReceiptFeed
+    feed: MemoryReceiptFeed[Receipt] | RabbitReceiptFeed[Receipt]
 
     async def stored(self, count: int) -> list[Receipt]:
         """Read and settle batches until that many receipts came."""
@@ -37,7 +37,7 @@ class Receipts:
 @pytest.fixture(params=["memory", "rabbitmq"])
 async def receipts(request: pytest.FixtureRequest) -> AsyncIterator[Receipts]:
     if request.param == "memory":
-        publisher, feed = MemoryReceiptPublisher(), MemoryReceiptFeed()
+        publisher, feed = MemoryReceiptPublisher(), MemoryReceiptFeed[Receipt]()
         publisher.subscribe(feed.put)
         yield Receipts(publisher, feed)
     else:
