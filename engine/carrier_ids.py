@@ -1,8 +1,12 @@
-"""Are two spellings of a carrier's message id the same message? Its delivery receipt may write it unlike its answer.
+"""Carriers write one message id in two ways: in the answer to a submit, and in its delivery receipt.
 
-Seen at carriers: another case, zeros in front added or cut off, a UUID without its dashes, hexadecimal in one place and
-decimal in the other, only the low 32 bits of a longer number (Kannel's `msg-id-type`; jookies/jasmin#418, #643, #1123).
-An id is never converted where it is kept: it stays as the carrier wrote it, and only what it is looked up by changes.
+The second may be in capitals, lack leading zeros or a UUID's dashes, be decimal where the first was hex or the other
+way round, or hold its low 32 bits only (Kannel's `msg-id-type`; jookies/jasmin#418, #643, #1123). Ids are never
+converted: both are kept as they came and compared by rules.
+
+How to file them so that one look finds nearly all: each id under the first of its `buckets`. What is meant by it, or
+means it, is there too, or under one of the others, which only ids of digits alone have. For a receipt with the low 32
+bits of a longer id the longer one has to be filed under its `pointer` besides.
 """
 
 from __future__ import annotations
@@ -11,100 +15,153 @@ import re
 from enum import StrEnum
 from hashlib import blake2b
 
-MAX_LENGTH = 255  #: characters of an id that are kept; SMPP has 64, and whatever is longer is named by its digest too
-BITS = 128  #: of the longest number that has two notations; a UUID has as many
-WORD = 1 << 32
+MAX_LENGTH = 255  #: characters of an id that are kept; SMPP has 64
+SETTLED_AFTER = 20  #: matches in a row by one way of writing numbers; from then on only that one is believed
+DOUBTED_AFTER = 20  #: receipts in a row that it explains no more; then all are tried again
+LOCAL_DIGITS = 6  #: of the shortest phone numbers that can be compared
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DECIMAL = re.compile(r"[0-9]{1,39}")
-_HEX = re.compile(r"[0-9a-f]{1,32}")
+_DIGITS = frozenset("0123456789")
+_HEX = frozenset("0123456789ABCDEF")
+_LOW = 0xFFFFFFFF
+_HIGHEST = (1 << 64) - 1  # an id of more is no number that a carrier would write in two notations
 
 
 class Rule(StrEnum):
-    """By what an id in a delivery receipt was found to be the one in the answer to the submit."""
+    """By which rule an id in a receipt is the one of a submit; of two ids the first that holds."""
 
-    EXACT = "exact"
+    RAW = "raw"
     CASE = "case"
-    DASHES = "dashes"
-    ZEROS = "zeros"
-    DECIMAL = "decimal"  #: the receipt is decimal, the answer was hexadecimal
-    HEX = "hex"  #: the receipt is hexadecimal, the answer was decimal
-    LOW_32 = "low_32"  #: one of them is the low 32 bits of the other
+    ZEROS = "zeros"  #: leading ones, and case
+    DASHES = "dashes"  #: and leading zeros, and case
+    HEX_TO_DECIMAL = "hex_to_decimal"  #: hex in the answer to the submit, decimal in the receipt
+    DECIMAL_TO_HEX = "decimal_to_hex"
+    LOW_32_BITS = "low_32_bits"  #: the receipt has only those of the number
 
     @property
     def converts(self) -> bool:
-        """Whether other digits were compared than the carrier wrote; another message may be called so by accident."""
-        return self in (Rule.DECIMAL, Rule.HEX, Rule.LOW_32)
+        """Whether the same digits may by accident be another message's id."""
+        return self in (Rule.HEX_TO_DECIMAL, Rule.DECIMAL_TO_HEX, Rule.LOW_32_BITS)
+
+
+def buckets(carrier_id: str) -> tuple[str, ...]:
+    """Where an id is filed, and after it where the id it is compared with may be filed instead."""
+    core = _core(carrier_id)
+    home = _home(core)
+    found = {home: None}  # a set that keeps its order
+    value = _value(core)
+    if value is None:
+        return (home,)
+    if _DIGITS.issuperset(core):
+        found |= {str(int(core, 16)): None} if len(core) <= 16 else {}
+        found |= {_home(format(value, "X")): None}
+    found |= {f"low:{value}" if value <= _LOW else str(value & _LOW): None}
+    return tuple(found)
+
+
+def pointer(carrier_id: str) -> str | None:
+    """The bucket in which the low 32 bits of an id are looked for; None where it has no more than 32."""
+    value = _value(_core(carrier_id))
+    return None if value is None or value <= _LOW else f"low:{value & _LOW}"
+
+
+def rule(submitted: str, reported: str) -> Rule | None:
+    """The rule by which the id of a receipt is the one of a submit; None if it is another id."""
+    if submitted == reported:
+        return Rule.RAW
+    one, other = submitted.upper(), reported.upper()
+    if one == other:
+        return Rule.CASE
+    if _stripped(one) == _stripped(other):
+        return Rule.ZEROS
+    if (core := _core(submitted)) == (reported_core := _core(reported)):
+        return Rule.DASHES
+    if (number := _as_hex(core)) is not None and number == _as_decimal(reported_core):
+        return Rule.HEX_TO_DECIMAL
+    if (number := _as_decimal(core)) is not None and number == _as_hex(reported_core):
+        return Rule.DECIMAL_TO_HEX
+    whole, low = _value(core), _value(reported_core)
+    if whole is not None and low is not None and whole > _LOW >= low and whole & _LOW == low:
+        return Rule.LOW_32_BITS
+    return None
 
 
 def bounded(carrier_id: str) -> str:
-    """The id, or for one of unreasonable length its beginning and a digest of it all."""
+    """The id; of one of unreasonable length its beginning, and a digest of it all."""
     if len(carrier_id) <= MAX_LENGTH:
         return carrier_id
     name = blake2b(carrier_id.encode(errors="surrogatepass"), digest_size=16).hexdigest()
     return f"{carrier_id[: MAX_LENGTH - len(name) - 1]}#{name}"
 
 
-def folded(carrier_id: str) -> str:
-    """What an id has in common with all its spellings of the same digits: small letters, no zeros in front."""
-    return _undashed(carrier_id.lower()).lstrip("0") or "0"
-
-
-def forms(carrier_id: str) -> dict[str, Rule | None]:
-    """Every folded id that the same message may have been answered with, and the rule it takes; None: no conversion.
-
-    The own form comes first. The relation holds both ways but for the low 32 bits, which only the longer id leads to.
-    """
-    own = folded(carrier_id)
-    found: dict[str, Rule | None] = {own: None}
-    decimal, hexadecimal = _decimal(own), _hexadecimal(own)
-    if decimal is not None:
-        found.setdefault(f"{decimal:x}", Rule.DECIMAL)
-    if hexadecimal is not None:
-        found.setdefault(str(hexadecimal), Rule.HEX)
-    number = hexadecimal if decimal is None else decimal
-    if number is not None and WORD <= number < WORD * WORD and (low := number % WORD):
-        found.setdefault(str(low), Rule.LOW_32)
-        found.setdefault(f"{low:x}", Rule.LOW_32)
-    return found
-
-
-def rule(answered: str, reported: str) -> Rule | None:
-    """The rule by which an id in a receipt is the one of an answer; None if it is another id."""
-    if answered == reported:
-        return Rule.EXACT
-    one, other = answered.lower(), reported.lower()
-    if one == other:
-        return Rule.CASE
-    if _undashed(one) == _undashed(other):
-        return Rule.DASHES
-    if folded(answered) == folded(reported):
-        return Rule.ZEROS
-    if found := forms(reported).get(folded(answered)):
-        return found
-    return Rule.LOW_32 if forms(answered).get(folded(reported)) is Rule.LOW_32 else None
-
-
 def same_number(one: str, other: str) -> bool | None:
     """Whether two phone numbers may be one, with or without country code; None where that cannot be said."""
     a, b = (re.sub(r"[^0-9]", "", number).lstrip("0") for number in (one, other))
     shorter = min(len(a), len(b))
-    if shorter < _LOCAL_DIGITS:
-        return None
-    return a[-shorter:] == b[-shorter:]
+    return None if shorter < LOCAL_DIGITS else a[-shorter:] == b[-shorter:]
 
 
-_LOCAL_DIGITS = 6  #: of the shortest numbers that phones have within a country
+class Notation:
+    """How a channel's carrier writes ids in its receipts, as its receipts have shown so far.
+
+    It keeps a receipt that came before its link from being taken for another message, whose id happens to be the same
+    number in the other notation. Case, zeros and dashes are always believed: they make nothing of other digits.
+    """
+
+    def __init__(self) -> None:
+        """Believe in everything yet."""
+        self.last: Rule | None = None  #: by which a receipt was matched; its like is tried first
+        self._matches = 0  # in a row, by a rule like the last
+        self._misses = 0  # in a row
+
+    @property
+    def settled(self) -> bool:
+        """Whether conversions unlike the last are no more believed."""
+        return self._matches >= SETTLED_AFTER
+
+    def believes(self, rule: Rule, same_number: bool | None) -> bool:
+        """Whether a rule is reason enough, given what the recipient's number says; where that tells, it decides."""
+        if not rule.converts:
+            return True
+        if same_number is not None:
+            return same_number
+        return not self.settled or rule is self.last
+
+    def matched(self, rule: Rule) -> None:
+        """A receipt was matched by this rule."""
+        alike = self.last is not None and (rule is self.last or not (rule.converts or self.last.converts))
+        self._matches = self._matches + 1 if alike else 1
+        self.last = rule
+        self._misses = 0
+
+    def missed(self) -> None:
+        """A receipt's message is not known."""
+        self._misses += 1
+        if self._misses >= DOUBTED_AFTER:
+            self._matches = 0
 
 
-def _undashed(carrier_id: str) -> str:
-    return carrier_id.replace("-", "") if _UUID.fullmatch(carrier_id) else carrier_id
+def _stripped(carrier_id: str) -> str:
+    return carrier_id.lstrip("0") or "0"
 
 
-def _decimal(form: str) -> int | None:
-    number = int(form) if _DECIMAL.fullmatch(form) else None
-    return None if number is None or number.bit_length() > BITS else number
+def _core(carrier_id: str) -> str:
+    return _stripped(carrier_id.upper().replace("-", ""))
 
 
-def _hexadecimal(form: str) -> int | None:
-    return int(form, 16) if _HEX.fullmatch(form) else None
+def _home(core: str) -> str:
+    value = None if _DIGITS.issuperset(core) else _value(core)
+    return core if value is None else str(value)
+
+
+def _value(core: str) -> int | None:
+    """The number an id most likely is: decimal where it can be, else hex."""
+    return _as_decimal(core) if _DIGITS.issuperset(core) else _as_hex(core)
+
+
+def _as_decimal(core: str) -> int | None:
+    value = int(core) if len(core) <= 20 and _DIGITS.issuperset(core) else None
+    return None if value is None or value > _HIGHEST else value
+
+
+def _as_hex(core: str) -> int | None:
+    return int(core, 16) if len(core) <= 16 and _HEX.issuperset(core) else None

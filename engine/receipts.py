@@ -86,6 +86,7 @@ class DeliveryReceipt:
     at: datetime
     code: str | None = None  #: normalised
     status: str = ""  #: as the carrier wrote it
+    to: str | None = None  #: the number the message went to, as the carrier writes it, where it says so
 
 
 @dataclass(frozen=True, slots=True)
