@@ -90,6 +90,34 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class BindUp:
+    """A carrier let one of a channel's binds in."""
+
+    channel: str
+    mode: str  #: transceiver, transmitter or receiver
+
+
+@dataclass(frozen=True, slots=True)
+class BindDown:
+    """One of a channel's binds ended or could not be made; tried again by itself. Told once per outage and reason."""
+
+    channel: str
+    mode: str
+    reason: str
+    fatal: bool  #: somebody has to act: the carrier does not let us in
+    up_s: float | None = None  #: how long it held; None if it was not up
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredLate:
+    """A carrier answered a submit after the time for that was over."""
+
+    job: UUID
+    channel: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A batch of receipts stands in the message store."""
 
@@ -145,6 +173,9 @@ Event = (
     | StaleResult
     | DeliveryReceiptSeen
     | Asked
+    | BindUp
+    | BindDown
+    | AnsweredLate
     | Recorded
     | DeadLettered
     | Redriven

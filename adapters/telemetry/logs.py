@@ -70,6 +70,12 @@ class Logs:
                 self._log.warning("a server is away; work waits", server=server, error=error)
             case events.ServerBack(server, away_s):
                 self._log.info("a server is back", server=server, away_s=round(away_s, 3))
+            case events.BindUp(channel, mode):
+                self._log.info("a bind is up", channel=channel, mode=mode)
+            case events.BindDown(channel, mode, reason, fatal, up_s):
+                tell = self._log.error if fatal else self._log.warning
+                held = None if up_s is None else round(up_s, 3)
+                tell("a bind is down", channel=channel, mode=mode, reason=reason, up_s=held)
             case events.MemoryLost(server):
                 self._log.warning("a server forgot; its knowledge is read again from Postgres", server=server)
             case events.Crashed(job, category, error):
@@ -109,6 +115,8 @@ class Logs:
                 self._log.debug("jobs wait for a time far off", jobs=jobs)
             case events.Asked(job, channel, answer):
                 self._log.debug("asked about", job=str(job), channel=channel, answer=type(answer).__name__)
+            case events.AnsweredLate(job, channel, outcome):
+                self._log.debug("answered late", job=str(job), channel=channel, outcome=type(outcome).__name__)
             case events.Recorded(receipts, seconds):
                 self._log.debug("recorded", receipts=receipts, seconds=round(seconds, 4))
 

@@ -52,6 +52,9 @@ class Metrics:
         self._deferrals = self._counter("sms_deferrals", "Jobs put back to wait", "why")
         self._dlrs = self._counter("sms_delivery_receipts", "Delivery receipts from carriers", "channel", "matched")
         self._asked = self._counter("sms_queries", "Carriers asked about unknown outcomes", "channel", "answer")
+        self._late = self._counter("sms_late_answers", "Submits answered after their time", "channel", "outcome")
+        self._bind_ends = self._counter("sms_bind_ends", "Binds to carriers that ended", "channel", "mode")
+        self._binds = Gauge("sms_binds", "Binds to carriers that are up", ["channel", "mode"], registry=self.registry)
         self._repeats = self._counter("sms_repeats", "Receipts published again")
         self._crashes = self._counter("sms_crashes", "Jobs whose handling raised an unexpected error")
         self._stale = self._counter("sms_stale_results", "Results that came after their lease had gone to another")
@@ -93,6 +96,13 @@ class Metrics:
                 self._dlrs(channel, "yes" if matched else "no").inc()
             case events.Asked(_, channel, answer):
                 self._asked(channel, _said(answer)).inc()
+            case events.BindUp(channel, mode):
+                self._binds.labels(channel, mode).inc()
+            case events.BindDown(channel, mode, _, _, float()):
+                self._binds.labels(channel, mode).dec()
+                self._bind_ends(channel, mode).inc()
+            case events.AnsweredLate(_, channel, outcome):
+                self._late(channel, OUTCOMES[type(outcome)]).inc()
             case events.Recorded(receipts):
                 self._recorded().inc(receipts)
             case events.Crashed():

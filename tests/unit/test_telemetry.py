@@ -57,6 +57,10 @@ EVERY_EVENT = [
     events.Reported(receipt(State.REJECTED, "NUMBER_INVALID", to=f"call me: {NUMBER}"), 0.1),
     events.Reported(receipt(State.SUBMITTED), 99.0, repeated=True),
     events.Deferred(JOB, Category.OTP, "no_channel", 5.0),
+    events.BindUp("alpha", "transceiver"),
+    events.BindDown("alpha", "transceiver", "the carrier hung up", False, 12.5),
+    events.BindDown("alpha", "transceiver", "the carrier refuses the bind (ESME_RINVPASWD)", True),
+    events.AnsweredLate(JOB, "alpha", Accepted("m-9")),
     crashed(),
     events.StaleResult(JOB, "alpha"),
     events.DeliveryReceiptSeen("alpha", "DELIVRD", matched=True),
@@ -126,6 +130,22 @@ def test_everything_else_is_counted() -> None:
     assert value("sms_delivery_receipts_total", channel="alpha", matched="no") == 1
     assert value("sms_recorded_total") == 40
     assert value("sms_dead_lettered_total") == 1
+    assert value("sms_late_answers_total", channel="alpha", outcome="accepted") == 1
+
+
+def test_binds_that_are_up_are_shown_and_those_that_ended_counted() -> None:
+    up = events.BindUp("alpha", "receiver")
+    failed = events.BindDown("alpha", "receiver", "no connection to the carrier (OSError)", False)
+    ended = events.BindDown("alpha", "receiver", "the carrier hung up", False, 3.0)
+    value = counted(failed, up, up, ended, failed)
+    assert value("sms_binds", channel="alpha", mode="receiver") == 1
+    assert value("sms_bind_ends_total", channel="alpha", mode="receiver") == 1
+
+
+def test_a_bind_that_somebody_has_to_see_to_is_an_error(lines: Any) -> None:
+    for fatal in (False, True):
+        Logs().emit(events.BindDown("alpha", "transceiver", "why", fatal))
+    assert [(line["level"], line["reason"]) for line in lines()] == [("warning", "why"), ("error", "why")]
 
 
 def test_a_server_is_up_until_it_is_away_and_again_when_it_is_back() -> None:
@@ -203,6 +223,9 @@ def test_single_messages_are_told_only_when_asked_for(lines: Any) -> None:
     for event in EVERY_EVENT:
         telemetry.emit(event)
     assert [line["event"] for line in lines()] == [
+        "a bind is up",
+        "a bind is down",
+        "a bind is down",
         "handling a job raised",
         "a result came after its lease had ended",
         "something was put aside",
