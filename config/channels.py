@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from config.http_tables import (
+    AnswerSettings,
+    AuthSettings,
+    InboundSettings,
+    QuerySettings,
+    ReceiptSettings,
+    SignatureSettings,
+    Url,
+    VariableName,
+)
+from config.section import Seconds, Section
 from engine.message import Category
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(ge=0, le=86400)]
-Path = Annotated[str, Field(min_length=1)]
-Answer = Literal["delivered", "undelivered", "submitted", "not_sent"]
-Status = Annotated[int, Field(ge=100, le=599)]
-Verdict = Literal["accepted", "refused", "fault", "throttled", "unanswered"]
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2}|001|\*)$")]
-
-
-class Section(BaseModel):
-    """A table of the settings; a key that is not known is an error, not a surprise."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Channel(Section):
@@ -61,52 +61,30 @@ class SimulatorSettings(Channel):
         return self
 
 
-class AnswerSettings(Section):
-    """Where the JSON answer of a carrier says what (dotted paths), and what its words mean."""
-
-    id_path: Path = "id"
-    status_path: Path | None = None
-    values: dict[str, Verdict] = {}
-    code_path: Path | None = None
-    reason_path: Path | None = None
-    statuses: dict[Status, Verdict] = {}
-
-
-class ReceiptSettings(Section):
-    """Where a delivery receipt that a carrier posts to the webhook says what, and what its status words mean."""
-
-    id_path: Path = "id"
-    status_path: Path = "status"
-    code_path: Path | None = None
-    list_path: Path | None = None
-    states: Annotated[dict[str, Literal["delivered", "undelivered", "submitted"]], Field(min_length=1)]
-
-
-class QuerySettings(Section):
-    """Where a carrier is asked for a message by our reference, and what its answer means."""
-
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
-    id_path: Path = "id"
-    status_path: Path = "status"
-    code_path: Path | None = None
-    states: Annotated[dict[str, Answer], Field(min_length=1)]
-    not_sent_statuses: list[Status] = []
-    settles_after_s: Seconds = 60.0
-
-
 class HttpSettings(Channel):
-    """A carrier that takes JSON over HTTP."""
+    """A carrier that takes messages over HTTP."""
 
     kind: Literal["http"]
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    url: Url
+    encoding: Literal["json", "form", "query"] = "json"
     headers: dict[str, str] = {}
     headers_env: dict[str, str] = {}
     body: Annotated[dict[str, Any], Field(min_length=1)]
+    auth: AuthSettings | None = None
+    variables: dict[VariableName, str] = {}
+    variables_env: dict[VariableName, str] = {}
+    sender: str | None = None
+    senders: dict[str, str] = {}
+    template_codes: dict[str, str] = {}
     answer: AnswerSettings = AnswerSettings()
     receipts: ReceiptSettings | None = None
+    inbound: InboundSettings | None = None
     query: QuerySettings | None = None
+    webhook_url: Url | None = None
     webhook_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     webhook_token_env: str | None = None
+    webhook_signature: SignatureSettings | None = None
 
     @property
     def answers_queries(self) -> bool:

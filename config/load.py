@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 DEFAULTS = Path(__file__).with_name("default.toml")
-_SECRET = ("url", "token", "password", "secret", "headers")
+_SECRET = ("url", "token", "password", "secret", "headers", "variables", "auth.")
 
 
 class ConfigError(Exception):

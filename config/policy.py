@@ -77,6 +77,17 @@ def headers(channel: HttpSettings, environment: Mapping[str, str]) -> dict[str, 
     return {**channel.headers, **found}
 
 
+def variables(channel: HttpSettings, environment: Mapping[str, str]) -> dict[str, str]:
+    """A channel's own variables, with those whose values stand in the environment.
+
+    Raises:
+        ConfigError: a variable of the environment is not set.
+    """
+    found = {name: _variable(channel, name_of, environment) for name, name_of in channel.variables_env.items()}
+    own = {"webhook_url": channel.webhook_url} if channel.webhook_url else {}
+    return {**channel.variables, **found, **own}
+
+
 def webhook_token(channel: HttpSettings, environment: Mapping[str, str]) -> str | None:
     """The token a carrier shows at its webhook, if one is wanted.
 

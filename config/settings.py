@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from config.channels import ChannelSettings, Section
+from config.channels import ChannelSettings
+from config.section import Section
 from engine.limits import parse_window
 from engine.message import Category
 

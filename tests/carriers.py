@@ -13,8 +13,8 @@ import aiohttp
 from aiohttp import web
 from hypothesis import strategies as st
 
-from adapters.carriers.http import HttpCarrier
 from adapters.carriers.http_answer import AnswerFormat, Verdict
+from adapters.carriers.http_carrier import HttpCarrier
 from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.carriers.place import Places

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from adapters.bootstrap import channels as ways
 from adapters.bootstrap.backends import embedded, on_servers
+from adapters.bootstrap.http_carrier import inbound_webhook, receipts_webhook
 from adapters.carriers.http import HttpChannel
 from adapters.clock import SystemClock
 from adapters.http.jobs import Jobs
 from adapters.http.probes import Probes
 from adapters.http.server import HttpServer
-from adapters.http.webhooks import Webhook, Webhooks
+from adapters.http.webhooks import Webhooks
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.numbers import PhoneNumbers
 from adapters.telemetry.fanout import Fanout
@@ -191,9 +192,14 @@ async def service(
 def _api(settings: Settings, backends: Backends, channels: ways.Channels, clock: ports.Clock) -> list[web.RouteDef]:
     token = settings.api_token.get_secret_value() if settings.api_token else None
     jobs = Jobs(backends.intake, backends.store, policy.directory(settings), clock, token)
-    webhooks = {
-        channel.name: Webhook(way.read, way.take, policy.webhook_token(channel, os.environ))
+    ours = [
+        (channel, way)
         for channel in settings.channels
         if isinstance(channel, HttpSettings) and isinstance(way := channels[channel.name], HttpChannel)
-    }
-    return [*jobs.routes(), *Webhooks(webhooks).routes()]
+    ]
+    try:
+        receipts = {channel.name: receipts_webhook(channel, way, os.environ) for channel, way in ours}
+        inbound = {channel.name: inbound_webhook(channel, way, os.environ) for channel, way in ours if channel.inbound}
+    except ValueError as error:
+        raise ConfigError(f"A webhook cannot be served: {error}.") from None
+    return [*jobs.routes(), *Webhooks(receipts, inbound).routes()]

@@ -1,27 +1,25 @@
-"""A channel to any carrier that takes JSON over HTTP and reports by webhook, described in configuration alone.
-
-aiohttp resends a request by itself only for methods it holds idempotent; POST, by which we submit, is sent once.
-"""
+"""A channel to any carrier that takes messages over HTTP and reports by webhook, described in configuration alone."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
-import msgspec
 
-from adapters.carriers import http_body
-from adapters.carriers.http_answer import AnswerFormat, read_answer
-from adapters.carriers.http_query import QueryFormat, read_query
-from adapters.carriers.http_receipts import ReceiptFormat, read_receipts
+from adapters.carriers.http_answer import read_answer
+from adapters.carriers.http_inbound import read_inbound
+from adapters.carriers.http_query import read_query
+from adapters.carriers.http_receipts import read_receipts
+from adapters.carriers.http_variables import Question, Submission
 from engine.outcomes import ChannelFault, Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from adapters.carriers.http_carrier import HttpCarrier
+    from adapters.carriers.http_request import Request
     from adapters.carriers.place import Places
     from engine.inbound import InboundMessage
     from engine.message import Message
@@ -40,23 +38,6 @@ _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aioht
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCarrier:
-    """How a carrier wants its messages and says what became of them; secrets may stand anywhere in the first three."""
-
-    url: str = field(repr=False)
-    body: Mapping[str, object] = field(repr=False)  #: see `http_body.VARIABLES`
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    answer: AnswerFormat = field(default_factory=AnswerFormat)
-    receipts: ReceiptFormat | None = None  #: None: it sends none
-    query: QueryFormat | None = None  #: None: it cannot be asked
-
-    def __post_init__(self) -> None:
-        names = http_body.check(self.body)
-        if self.query is not None and "job" not in names:
-            raise ValueError("a query needs ${job} in the body too, or the carrier would know no message by it")
-
-
 class HttpChannel:
     """A channel to a carrier over HTTP."""
 
@@ -64,6 +45,8 @@ class HttpChannel:
         self.profile = profile
         self._places = places
         self._carrier = carrier
+        self._write = carrier.submits()
+        self._write_question = carrier.asks()
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]] | None = None
@@ -90,7 +73,7 @@ class HttpChannel:
             connector=aiohttp.TCPConnector(limit=self._places.window, keepalive_timeout=KEEP_IDLE_S),
             # Half of the engine's patience: a carrier that cannot be reached is known in time not to have the message.
             timeout=aiohttp.ClientTimeout(total=None, connect=self.profile.timeout_s / 2),
-            headers={"Content-Type": "application/json", **self._carrier.headers},
+            skip_auto_headers=("Content-Type",),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -103,17 +86,20 @@ class HttpChannel:
             await session.close()
 
     async def submit(self, message: Message) -> Outcome:
-        """Post the message once and read the answer."""
+        """Send the message once and read the answer."""
         if self._session is None:
             return ChannelFault("The channel is not open.")
-        data = msgspec.json.encode(http_body.fill(self._carrier.body, message))
         try:
-            async with self._session.post(self._carrier.url, data=data, allow_redirects=False) as response:
+            request = self._write(Submission(message, self._clock))
+        except ValueError as error:
+            return ChannelFault(f"The request cannot be written ({type(error).__name__}).")
+        try:
+            async with self._send(self._session, request) as response:
                 body = await _read(response.content)
                 if body is None:
                     return Unanswered(f"The carrier's answer is longer than {MAX_ANSWER_BYTES} bytes.")
                 retry_after = response.headers.get("Retry-After")
-                return read_answer(self._carrier.answer, response.status, retry_after, body)
+                return read_answer(self._carrier.answer, response.status, retry_after, body, self._clock.now())
         except _NOT_SENT as error:
             return ChannelFault(f"No connection to the carrier ({type(error).__name__}).")
         except (aiohttp.ClientError, OSError) as error:
@@ -122,13 +108,16 @@ class HttpChannel:
     async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
         """What the carrier says when it is asked for the job by our reference."""
         query = self._carrier.query
-        if self._session is None or query is None:
+        if self._session is None or query is None or self._write_question is None:
             return None
-        async with self._session.get(query.url_for(receipt.job), allow_redirects=False) as response:
+        request = self._write_question(Question(receipt, self._clock, query.utc_offset_h))
+        async with self._send(self._session, request) as response:
             body = await _read(response.content)
         now = self._clock.now()
         age_s = (now - (receipt.submitted_at or receipt.at)).total_seconds()
-        return None if body is None else read_query(query, response.status, body, self.profile.name, now, age_s)
+        if body is None:
+            return None
+        return read_query(query, receipt.job, response.status, body, self.profile.name, now, age_s)
 
     def read(self, body: bytes) -> list[DeliveryReceipt]:
         """The delivery receipts in a body that the carrier posted.
@@ -143,7 +132,17 @@ class HttpChannel:
             self._tell_unknown(unknown)
         return receipts
 
-    async def take(self, dlr: DeliveryReceipt) -> None:
+    def read_inbound(self, body: bytes) -> list[InboundMessage]:
+        """The messages of people in a body that the carrier posted.
+
+        Raises:
+            ValueError: the body is not what the carrier's description says.
+        """
+        if self._carrier.inbound is None:
+            raise ValueError("this channel takes no inbound messages")
+        return read_inbound(self._carrier.inbound, body, self.profile.name, self._clock.now())
+
+    async def take(self, news: DeliveryReceipt | InboundMessage) -> None:
         """Take one of them; returns once it is safe, and raises whatever kept it from being so.
 
         Raises:
@@ -151,12 +150,39 @@ class HttpChannel:
         """
         if self._tell is None:
             raise ConnectionError("the channel is not open")
-        await self._tell(dlr)
+        await self._tell(news)
+
+    def _send(
+        self, session: aiohttp.ClientSession, request: Request
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        # aiohttp would send again by itself what it holds idempotent; a submit by GET is not.
+        once = () if request.method == "POST" else (_Once(),)
+        return session.request(
+            request.method,
+            request.url,
+            data=request.payload,
+            headers=request.headers,
+            allow_redirects=False,
+            middlewares=once,
+        )
 
     def _tell_unknown(self, status: str) -> None:
         if status not in self._unknown_words and len(self._unknown_words) < MAX_UNKNOWN_WORDS:
             self._unknown_words.add(status)
             _log.warning("channel %s reports a status that is not in its description: %r", self.profile.name, status)
+
+
+class _Once:
+    """Lets a request out one time only."""
+
+    def __init__(self) -> None:
+        self._sent = False
+
+    async def __call__(self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if self._sent:
+            raise aiohttp.ServerDisconnectedError
+        self._sent = True
+        return await send(request)
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes | None:

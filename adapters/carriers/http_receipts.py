@@ -1,12 +1,11 @@
-"""Which delivery receipts stand in a JSON body that a carrier posted to us?"""
+"""Which delivery receipts stand in a body that a carrier posted to us?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from adapters.carriers.http_posted import Posted, items
 from adapters.carriers.json_values import at, code, message_id, normalised, sentence, word
 from engine.receipts import DeliveryReceipt, State
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-MAX_RECEIPTS = 1000  #: in one body
 _STATES = (State.DELIVERED, State.UNDELIVERED, State.SUBMITTED)
 
 
@@ -27,6 +25,7 @@ class ReceiptFormat:
     status_path: str = "status"
     code_path: str | None = None
     list_path: str | None = None  #: where the receipts stand; None: the body is one receipt or a list of them
+    posted: Posted = Posted.JSON
 
     def __post_init__(self) -> None:
         if wrong := sorted(state for state in self.states.values() if state not in _STATES):
@@ -39,15 +38,8 @@ def read_receipts(receipt: ReceiptFormat, body: bytes, channel: str, received_at
     Raises:
         ValueError: it is not what the description says; the message says where, without quoting it.
     """
-    try:
-        document: object = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ValueError("the body is no JSON") from None
-    found = at(document, receipt.list_path) if receipt.list_path else document
-    items = found if isinstance(found, list) else [found]
-    if len(items) > MAX_RECEIPTS:
-        raise ValueError(f"the body has {len(items)} receipts; {MAX_RECEIPTS} are allowed")
-    return [_read(receipt, item, position, channel, received_at) for position, item in enumerate(items)]
+    found = items(body, receipt.posted, receipt.list_path)
+    return [_read(receipt, item, position, channel, received_at) for position, item in enumerate(found)]
 
 
 def _read(receipt: ReceiptFormat, item: object, position: int, channel: str, received_at: datetime) -> DeliveryReceipt:

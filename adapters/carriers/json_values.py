@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+V = TypeVar("V")
 
 MAX_ID = 256
 MAX_REASON = 200
 _CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def at(document: object, path: str) -> object | None:
@@ -33,6 +40,13 @@ def word(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def meaning(words: Mapping[str, V], said: str) -> V | None:
+    """What a carrier's word means: the word itself, else the first pattern with `*` that fits it, else nothing."""
+    if said in words:
+        return words[said]
+    return next((meant for word, meant in words.items() if "*" in word and fnmatchcase(said, word)), None)
+
+
 def message_id(value: object) -> str | None:
     """A carrier's id of a message, never converted; None if it is none."""
     found = None if isinstance(value, bool) else word(value)
@@ -53,3 +67,8 @@ def normalised(stated: str | None) -> str | None:
 def sentence(value: object) -> str:
     """A carrier's own explanation, shortened and without control characters; empty if there is none."""
     return _CONTROL.sub(" ", word(value) or "")[:MAX_REASON]
+
+
+def text(value: object) -> str:
+    """What a person wrote, whole, but for what no database or UTF-8 can hold; empty if there is none."""
+    return _UNSTORABLE.sub("\ufffd", word(value) or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from adapters.carriers.http_answer import AnswerFormat, Verdict, read_answer
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled, Unanswered
 from tests.carriers import any_json
 
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PLAIN = AnswerFormat(id_path="id", code_path="error.code", reason_path="error.text")
 WORDED = AnswerFormat(
     id_path="data.id",
@@ -25,7 +27,7 @@ WORDED = AnswerFormat(
 
 
 def read(answer: AnswerFormat, status: int, document: object, retry_after: str | None = None) -> Any:
-    return read_answer(answer, status, retry_after, json.dumps(document).encode())
+    return read_answer(answer, status, retry_after, json.dumps(document).encode(), NOW)
 
 
 def test_an_answer_with_an_id_accepts() -> None:
@@ -44,6 +46,51 @@ def test_words_may_mean_a_throttle_a_fault_or_no_answer() -> None:
     assert read(WORDED, 200, {"Code": "FLOW"}) == Throttled("The carrier answered FLOW.")
     assert read(WORDED, 200, {"Code": "DOWN"}) == ChannelFault("The carrier answered DOWN.")
     assert read(WORDED, 200, {"Code": "MAYBE"}) == Unanswered("The carrier answered MAYBE.")
+
+
+def test_what_stays_until_somebody_acts_is_a_fatal_fault() -> None:
+    assert read(PLAIN, 401, {}) == ChannelFault("The carrier answered HTTP 401.", fatal=True)
+    assert read(PLAIN, 402, {}) == ChannelFault("The carrier answered HTTP 402.", fatal=True)
+    assert read(PLAIN, 403, {}) == ChannelFault("The carrier answered HTTP 403.", fatal=False)
+    broke = replace(WORDED, values=WORDED.values | {"BROKE": Verdict.FATAL})
+    assert read(broke, 200, {"Code": "BROKE"}) == ChannelFault("The carrier answered BROKE.", fatal=True)
+
+
+CODED = replace(
+    PLAIN,
+    codes={
+        "FLOW.WEEK": Verdict.FATAL,
+        "FLOW.*": Verdict.THROTTLED,
+        "isp.*": Verdict.UNANSWERED,
+        "*.DOWN": Verdict.FAULT,
+        "17": Verdict.REFUSED,
+    },
+)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500, 503])
+def test_a_code_that_is_known_holds_whatever_the_http_status(status: int) -> None:
+    def coded(code: object) -> Any:
+        return read(CODED, status, {"error": {"code": code, "text": "No."}})
+
+    assert coded("FLOW.WEEK") == ChannelFault("The carrier answered FLOW.WEEK.", fatal=True)
+    assert coded("FLOW.USER") == Throttled("The carrier answered FLOW.USER.")
+    assert coded("isp.DOWN") == Unanswered("The carrier answered isp.DOWN.")
+    assert coded("isv.DOWN") == ChannelFault("The carrier answered isv.DOWN.")
+    assert coded(17) == Refused("17", "No.")
+
+
+def test_a_code_that_is_not_known_leaves_the_word_to_the_http_status() -> None:
+    for status in (200, 400, 401, 429, 500, 503):
+        assert read(CODED, status, {"error": {"code": "new"}}) == read(PLAIN, status, {"error": {"code": "new"}})
+
+
+def test_words_that_no_pattern_fits_refuse_unless_the_last_pattern_fits_all() -> None:
+    assert isinstance(read(WORDED, 200, {"Code": "new"}), Refused)
+    careful = replace(WORDED, values=WORDED.values | {"isv.*": Verdict.REFUSED, "*": Verdict.UNANSWERED})
+    assert isinstance(read(careful, 200, {"Code": "isv.new"}), Refused)
+    assert isinstance(read(careful, 200, {"Code": "new"}), Unanswered)
+    assert read(careful, 200, {"Code": "OK", "data": {"id": "x"}}) == Accepted("x")
 
 
 def test_a_success_with_an_error_code_and_no_id_refuses() -> None:
@@ -71,7 +118,7 @@ def test_a_success_that_neither_names_an_id_nor_refuses_leaves_it_open(answer: A
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe", b"[" * 50_000, b'{"id": "x"'])
 def test_a_success_that_is_no_json_leaves_it_open(body: bytes) -> None:
-    assert isinstance(read_answer(PLAIN, 200, None, body), Unanswered)
+    assert isinstance(read_answer(PLAIN, 200, None, body, NOW), Unanswered)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +163,29 @@ def test_a_description_that_could_never_accept_is_refused() -> None:
         AnswerFormat(status_path="code", values={"BUSY": Verdict.THROTTLED})
     with pytest.raises(ValueError, match="id is needed"):
         AnswerFormat(statuses={200: Verdict.ACCEPTED})
+    with pytest.raises(ValueError, match="a code cannot mean accepted"):
+        AnswerFormat(code_path="code", codes={"0": Verdict.ACCEPTED})
+    with pytest.raises(ValueError, match="without a code path"):
+        AnswerFormat(codes={"1": Verdict.FAULT})
 
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [(None, 1), ("7", 7), ("0", 0), ("99999", 300), ("-1", 1), ("x", 1), ("٣", 1), ("9" * 400, 1)],
+    [
+        (None, 1),
+        ("7", 7),
+        ("0", 0),
+        ("99999", 300),
+        ("-1", 1),
+        ("x", 1),
+        ("٣", 1),
+        ("9" * 400, 1),
+        ("Sun, 22 Nov 2026 10:00:05 GMT", 5),
+        ("Sun, 22 Nov 2026 10:00:05 -0000", 5),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 10:00:00 GMT", 300),
+        ("Sun, 99 Nov 2026 10:00:00 GMT", 1),
+    ],
 )
 def test_a_throttle_waits_as_long_as_the_carrier_says_within_reason(header: str | None, seconds: float) -> None:
     assert read(PLAIN, 429, {}, header).retry_after_s == seconds
@@ -135,7 +200,7 @@ def test_what_a_carrier_says_is_bounded_before_it_travels_on() -> None:
 
 @given(st.integers(100, 599), any_json())
 def test_whatever_is_answered_ends_in_an_outcome(status: int, document: object) -> None:
-    for answer in (PLAIN, WORDED):
+    for answer in (PLAIN, WORDED, CODED):
         outcome = read(answer, status, document)
         if isinstance(outcome, Accepted):
             assert 200 <= status < 300

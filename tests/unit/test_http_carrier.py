@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from adapters.carriers.http import MAX_ANSWER_BYTES, HttpCarrier, HttpChannel
+from adapters.carriers.http import MAX_ANSWER_BYTES, HttpChannel
+from adapters.carriers.http_carrier import HttpCarrier
 from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.clock import SystemClock

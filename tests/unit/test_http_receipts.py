@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 
-from adapters.carriers.http_receipts import MAX_RECEIPTS, ReceiptFormat, read_receipts
+from adapters.carriers.http_posted import MAX_FIELDS, MAX_ITEMS, Posted
+from adapters.carriers.http_receipts import ReceiptFormat, read_receipts
 from engine.receipts import DeliveryReceipt, State
 from tests.carriers import any_json
 
@@ -65,7 +66,7 @@ def test_an_unknown_status_settles_nothing() -> None:
         ({"reports": [{"msg": ["secret"], "stat": "DELIVRD"}]}, "receipt 0 has no message id"),
         ({"reports": [{"msg": {"id": "a"}}]}, "receipt 0 has no status at stat"),
         ({"reports": [{"msg": {"id": "a"}, "stat": {"secret": 1}}]}, "receipt 0 has no status"),
-        ({"reports": [{}] * (MAX_RECEIPTS + 1)}, "1001 receipts; 1000 are allowed"),
+        ({"reports": [{}] * (MAX_ITEMS + 1)}, "1001 items; 1000 are allowed"),
     ],
 )
 def test_receipts_of_the_wrong_shape_are_refused_with_the_place_and_without_a_quote(document: object, why: str) -> None:
@@ -78,6 +79,23 @@ def test_receipts_of_the_wrong_shape_are_refused_with_the_place_and_without_a_qu
 def test_receipts_that_are_no_json_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="no JSON"):
         read_receipts(REPORT, body, "alpha", NOW)
+
+
+FORM = ReceiptFormat({"delivered": State.DELIVERED}, "MessageSid", "MessageStatus", "ErrorCode", posted=Posted.FORM)
+
+
+def test_a_receipt_may_be_a_form() -> None:
+    assert read_receipts(FORM, b"MessageSid=SM1&MessageStatus=delivered&To=%2B1&ErrorCode=", "alpha", NOW) == [
+        DeliveryReceipt("alpha", "SM1", State.DELIVERED, NOW, None, "delivered")
+    ]
+    with pytest.raises(ValueError, match="no message id"):
+        read_receipts(FORM, b'[{"MessageSid": "SM1"}]', "alpha", NOW)
+
+
+@pytest.mark.parametrize("body", [b"MessageSid=%FF", b"\xff", b"&".join([b"a=1"] * (MAX_FIELDS + 1))])
+def test_a_form_that_is_none_or_too_long_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match="no form"):
+        read_receipts(FORM, body, "alpha", NOW)
 
 
 @given(any_json())

@@ -1,0 +1,138 @@
+"""The requests of a carrier over HTTP: described in configuration, made ready once, written for every message."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from yarl import URL
+
+from adapters.carriers.http_auth import Acs3, Basic, Bearer, Hmac, Sealed
+from adapters.carriers.http_template import constant, in_header, in_url, names, ready, ready_text, written
+from adapters.carriers.http_variables import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from adapters.carriers.http_auth import Auth
+    from adapters.carriers.http_template import Variables
+
+M = TypeVar("M", bound=Moment)
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Encoding(StrEnum):
+    """How the fields of a request travel."""
+
+    JSON = "json"
+    FORM = "form"  #: application/x-www-form-urlencoded
+    QUERY = "query"  #: in the URL, with no body
+
+
+_CONTENT_TYPES = {Encoding.JSON: "application/json", Encoding.FORM: "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFormat:
+    """One kind of request; secrets may stand anywhere in it."""
+
+    url: str = field(repr=False)
+    method: str = "POST"
+    fields: Mapping[str, object] | None = field(default=None, repr=False)
+    encoding: Encoding = Encoding.JSON
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: Auth | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """The variables it names anywhere."""
+        return names([self.url, self.fields, *self.headers.values()])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes out."""
+
+    method: str
+    url: URL | str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    payload: bytes | None = field(repr=False)
+
+
+def writer(described: RequestFormat, variables: Variables[M]) -> Callable[[M], Request]:
+    """What writes such requests.
+
+    Raises:
+        ValueError: a template names a variable that does not exist, or a field cannot travel as described.
+    """
+    url = _url(described, variables)
+    payload = _payload(described, variables)
+    headers = _headers(described, variables)
+    method, auth = described.method, described.auth
+    if not isinstance(auth, Hmac | Acs3):
+        return lambda source: Request(method, url(source), headers(source), payload(source))
+
+    def signed(source: M) -> Request:
+        address, body, known = URL(url(source), encoded=True), payload(source), headers(source)
+        added = auth.headers(Sealed(method, address, known, body or b"", source))
+        return Request(method, address, {**known, **added}, body)
+
+    return signed
+
+
+def _url(described: RequestFormat, variables: Variables[M]) -> Callable[[M], URL | str]:
+    """Where to. One that is the same for all is left as it stands; what we put in is encoded once and not again."""
+    escaped = {name: in_url(value) if isinstance(value, str) else value for name, value in variables.items()}
+    address = ready_text(described.url, escaped, in_url)
+    if described.encoding is Encoding.QUERY and described.fields:
+        pairs = _pairs(described.fields, variables)
+        joint = "&" if "?" in described.url else "?"
+        return lambda source: URL(f"{address(source)}{joint}{pairs(source)}", encoded=True)
+    if constant(described.url, escaped) is not None:
+        return address
+    return lambda source: URL(address(source), encoded=True)
+
+
+def _payload(described: RequestFormat, variables: Variables[M]) -> Callable[[M], bytes | None]:
+    if described.fields is None or described.encoding is Encoding.QUERY:
+        return lambda _: None
+    if described.encoding is Encoding.FORM:
+        pairs = _pairs(described.fields, variables)
+        return lambda source: pairs(source).encode()
+    filled = ready(described.fields, variables)
+    return lambda source: msgspec.json.encode(filled(source))
+
+
+def _pairs(fields: Mapping[str, object], variables: Variables[M]) -> Callable[[M], str]:
+    """`name=value` joined by `&`; a field whose variable has no value is left out, an object is written as JSON."""
+    if nested := sorted(name for name, value in fields.items() if isinstance(value, dict | list)):
+        raise ValueError(f"the field {nested[0]} is a table or list, which only a JSON body can hold")
+    filled = [(in_url(name), ready(value, variables)) for name, value in fields.items()]
+    return lambda source: "&".join(
+        [f"{name}={in_url(written(value))}" for name, fill in filled if (value := fill(source)) is not None]
+    )
+
+
+def _headers(described: RequestFormat, variables: Variables[M]) -> Callable[[M], Mapping[str, str]]:
+    """The headers that do not depend on the signature; where none depends on the message either, always the same."""
+    texts = dict(described.headers)
+    kind = _CONTENT_TYPES.get(described.encoding) if described.fields is not None else None
+    if kind and "content-type" not in map(str.lower, texts):
+        texts["Content-Type"] = kind
+    if isinstance(described.auth, Bearer | Basic):
+        texts |= described.auth.headers
+    for name in texts:
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a header")
+    fixed = {name: value for name, text in texts.items() if (value := constant(text, variables)) is not None}
+    if ill := sorted(name for name, value in fixed.items() if _CONTROL.search(value)):
+        raise ValueError(f"the header {ill[0]} holds a line end or another control character")
+    asking = {name: ready_text(text, variables, in_header) for name, text in texts.items() if name not in fixed}
+    if not asking:
+        return lambda _: fixed
+    return lambda source: fixed | {name: fill(source) for name, fill in asking.items()}
