@@ -27,6 +27,8 @@ from engine.receipts import DeliveryReceipt, Receipt, State
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from engine.inbound import InboundMessage
+
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "s3cret-Überraschung"
@@ -71,7 +73,8 @@ class Carrier:
             raise ValueError("the body is no JSON") from None
         return [DeliveryReceipt("alpha", carrier_id, State.DELIVERED, NOW) for carrier_id in ids]
 
-    async def take(self, dlr: DeliveryReceipt) -> None:
+    async def take(self, dlr: DeliveryReceipt | InboundMessage) -> None:
+        assert isinstance(dlr, DeliveryReceipt)
         if self.raises is not None and dlr.carrier_id == "last":
             raise self.raises
         self.taken.append(dlr.carrier_id)
@@ -100,7 +103,9 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(*, api_token: str | None = None, webhook_token: str | None = None) -> AsyncIterator[Api]:
+async def serving(
+    *, api_token: str | None = None, webhook_token: str | None = None, **webhook: Any
+) -> AsyncIterator[Api]:
     directory = Directory(frozenset(), {"OTP_1": Template("OTP_1", Category.OTP, "${code}")}, frozenset())
     registry = CollectorRegistry()
     Counter("sms_tests", "How often this ran", registry=registry).inc()
@@ -108,9 +113,10 @@ async def serving(*, api_token: str | None = None, webhook_token: str | None = N
         api = Api("", client)
         parts: dict[str, Outage | Callable[[], bool]] = {name: _part(api, name) for name in api.well}
         parts["store"] = Outage("postgres", SystemClock(), Silence())
+        way_in = Webhook(api.carrier.read, api.carrier.take, webhook_token, **webhook)
         routes = [
             *Jobs(api.intake, api.store, directory, SystemClock(), api_token).routes(),
-            *Webhooks({"alpha": Webhook(api.carrier.read, api.carrier.take, webhook_token)}).routes(),
+            *Webhooks({"alpha": way_in}, {"beta": way_in}).routes(),
             *Probes(parts, registry).routes(),
         ]
         server = HttpServer("127.0.0.1", 0, routes)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Moment)
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ORIGIN = re.compile(r"https?://[^/?#]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -89,6 +90,8 @@ def _url(described: RequestFormat, variables: Variables[M]) -> Callable[[M], URL
     """Where to. One that is the same for all is left as it stands; what we put in is encoded once and not again."""
     escaped = {name: in_url(value) if isinstance(value, str) else value for name, value in variables.items()}
     address = ready_text(described.url, escaped, in_url)
+    if constant(described.url, escaped) is None:
+        _check_origin(described.url, escaped)
     if described.encoding is Encoding.QUERY and described.fields:
         pairs = _pairs(described.fields, variables)
         joint = "&" if "?" in described.url else "?"
@@ -96,6 +99,20 @@ def _url(described: RequestFormat, variables: Variables[M]) -> Callable[[M], URL
     if constant(described.url, escaped) is not None:
         return address
     return lambda source: URL(address(source), encoded=True)
+
+
+def _check_origin(url: str, variables: Variables[M]) -> None:
+    """Whom we talk to is the operator's choice alone, and no URL that is filled in may turn out to be none."""
+    found = _ORIGIN.match(url)
+    origin = constant(found[0], variables) if found else ""
+    if origin is None:
+        raise ValueError("the host in the url cannot depend on the message")
+    try:
+        valid = URL(origin).port is not None
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError("the url names no host and port that can be")
 
 
 def _payload(described: RequestFormat, variables: Variables[M]) -> Callable[[M], bytes | None]:

@@ -43,8 +43,8 @@ class Webhooks:
     def routes(self) -> list[web.RouteDef]:
         """Where the server finds them."""
         return [
-            web.post("/v1/receipts/{channel}", partial(self.receive, self.channels, "delivery receipts")),
-            web.post("/v1/inbound/{channel}", partial(self.receive, self.inbound, "inbound messages")),
+            web.post("/v1/receipts/{channel}", partial(self.receive, self.channels, "receipts")),
+            web.post("/v1/inbound/{channel}", partial(self.receive, self.inbound, "messages")),
         ]
 
     async def receive(self, webhooks: Mapping[str, Webhook], what: str, request: web.Request) -> web.Response:

@@ -16,6 +16,7 @@ from adapters.carriers.http import MAX_ANSWER_BYTES, HttpChannel
 from adapters.carriers.http_carrier import HttpCarrier
 from adapters.carriers.http_query import QueryFormat
 from adapters.carriers.http_receipts import ReceiptFormat
+from adapters.carriers.http_request import Encoding
 from adapters.clock import SystemClock
 from engine.outcomes import Accepted, ChannelFault, Unanswered
 from engine.receipts import DeliveryReceipt, NotSent, State, receipt_for
@@ -147,6 +148,44 @@ async def test_a_kept_connection_that_closes_under_a_request_leaves_it_open_and_
         assert await channel.submit(message()) == Accepted("1")
         assert isinstance(await channel.submit(message()), Unanswered)
     assert requests == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+async def test_no_request_that_broke_off_is_sent_again_whatever_its_method(method: str) -> None:
+    requests = 0
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await reader.readuntil(b"\r\n\r\n")
+        requests += 1
+
+    encoding = Encoding.QUERY if method == "GET" else Encoding.JSON
+    async with raw_server(hang_up) as url, channel_to(url, method=method, encoding=encoding) as channel:
+        assert isinstance(await channel.submit(message()), Unanswered)
+    assert requests == 1
+
+
+async def test_a_request_that_cannot_be_written_was_surely_not_sent() -> None:
+    async with channel_to("http://carrier.example/${account}") as channel:
+        assert isinstance(await channel.submit(message(account="half a \ud83d")), ChannelFault)
+    async with channel_to("http://carrier.example/", body={"account": "${account}"}) as channel:
+        assert isinstance(await channel.submit(message(account="half a \ud83d")), ChannelFault)
+
+
+async def test_fields_in_the_query_arrive_as_they_were_written() -> None:
+    seen: list[Any] = []
+
+    async def carrier(request: web.Request) -> web.Response:
+        seen.append((request.method, dict(request.query), await request.read(), request.headers.get("Content-Type")))
+        return web.json_response({"id": "1"})
+
+    body = {"to": "${to}", "text": "${text}"}
+    async with serving(carrier) as url:
+        for method in ("GET", "POST"):
+            async with channel_to(url, method=method, encoding=Encoding.QUERY, body=body) as channel:
+                assert await channel.submit(message()) == Accepted("1")
+    fields = {"to": "+8613800001234", "text": "【Acme】Your code is 1234."}
+    assert seen == [("GET", fields, b"", None), ("POST", fields, b"", None)]
 
 
 @pytest.mark.parametrize(
@@ -306,3 +345,9 @@ async def test_a_channel_without_receipts_reads_none() -> None:
     async with channel_to("http://carrier.example/") as channel:
         with pytest.raises(ValueError, match="takes no delivery receipts"):
             channel.read(b"{}")
+
+
+async def test_a_channel_without_inbound_messages_reads_none() -> None:
+    async with channel_to("http://carrier.example/") as channel:
+        with pytest.raises(ValueError, match="takes no inbound messages"):
+            channel.read_inbound(b"{}")
