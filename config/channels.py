@@ -31,8 +31,15 @@ class Channel(Section):
     categories: Annotated[list[Category], Field(min_length=1)] = list(Category)
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     window: Annotated[int, Field(ge=1, le=10_000)] = 50
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 8.0
+
+    @model_validator(mode="after")
+    def _check_burst(self) -> Self:
+        if self.burst > 1 and self.rate is None:
+            raise ValueError(f"burst = {self.burst} counts with a rate only, and there is none")
+        return self
 
 
 class SimulatorSettings(Channel):

@@ -10,6 +10,7 @@ A server that is away is not the engine's concern: adapters wait for it with bac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -175,8 +176,11 @@ class Channel(Protocol):
         """How full it is, from 0 to 1."""
         ...
 
-    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
-        """Wait for room in the channel's window and rate; False if there is none within the time."""
+    def place(self, message: Message, within_s: float, rate: float = inf) -> AbstractAsyncContextManager[bool]:
+        """Wait for room in the channel's window and rate; False if there is none within the time.
+
+        `rate` is what the carrier bears at present, in segments a second; it counts where it is below the cap.
+        """
         ...
 
     async def submit(self, message: Message) -> Outcome:
@@ -267,6 +271,14 @@ class MessageStore(Protocol):
 
         Only those with a channel and the carrier's id, for no delivery receipt can come of others.
         """
+        ...
+
+
+class OperatorResolver(Protocol):
+    """Whose subscriber is a number?"""
+
+    async def operator_of(self, recipient: Recipient) -> str | None:
+        """The name channels know the operator by, or None if that is not known; never raises, never waits long."""
         ...
 
 

@@ -80,7 +80,7 @@ class Submit:
         """One submit, bounded so that it surely ends within the lease; None if there was no room for it."""
         timeout_s = channel.profile.timeout_s
         budget_s = grant.deadline - timeout_s - self.clock.monotonic()
-        async with channel.place(message.segments, budget_s if last else min(budget_s, PATIENCE_S)) as free:
+        async with channel.place(message, budget_s if last else min(budget_s, PATIENCE_S)) as free:
             started = self.clock.monotonic()
             if not free or started + timeout_s > grant.deadline:
                 return None

@@ -24,6 +24,8 @@ from engine.receipts import NotSent, State
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from engine.turns import Answer, Pace
+
 
 def message(**changes: Any) -> Message:
     """A message that can be handed to a carrier; `changes` are made to its job."""
@@ -44,7 +46,9 @@ def any_json() -> st.SearchStrategy[object]:
 class NoRateCap:
     """Stands in where no rate is configured; asking it is a mistake."""
 
-    async def reserve(self, channel: str, rate: float, segments: int, within_s: float) -> float | None:
+    async def reserve(
+        self, channel: str, pace: Pace, segments: int, category: Category, within_s: float, *, again: bool = False
+    ) -> Answer:
         raise AssertionError("a channel without a rate asked for a turn")
 
 

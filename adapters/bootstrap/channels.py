@@ -45,7 +45,7 @@ def _build(
     channel: ChannelSettings, rate_cap: RateCap, clock: Clock, environment: Mapping[str, str]
 ) -> SimulatedChannel | HttpChannel:
     profile = policy.profile(channel)
-    places = Places(channel.name, channel.window, channel.rate, rate_cap)
+    places = Places(channel.name, channel.window, channel.rate, rate_cap, channel.burst)
     match channel:
         case SimulatorSettings():
             return SimulatedChannel(profile, places, _behaviour(channel), clock, Random())

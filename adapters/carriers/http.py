@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -62,9 +63,9 @@ class HttpChannel:
         """How full its window is, from 0 to 1."""
         return self._places.load
 
-    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
+    def place(self, message: Message, within_s: float, rate: float = inf) -> AbstractAsyncContextManager[bool]:
         """Wait for room in the channel's window and rate; False if there is none within the time."""
-        return self._places.place(segments, within_s)
+        return self._places.place(message, within_s, rate)
 
     async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None:
         """Be ready; connections are made when they are needed."""

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.carriers.room import Room
+from engine.message import Category
+from engine.turns import Later, Pace, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from engine.message import Message
+    from engine.turns import Answer
+
+RANK = {category: rank for rank, category in enumerate(Category)}  #: the most urgent first
 
 
 class RateCap(Protocol):
     """Turns on a channel that several workers share."""
 
-    async def reserve(self, channel: str, rate: float, segments: int, within_s: float) -> float | None:
-        """Seconds until the reserved turn; None if there is none within the time, then nothing is reserved.
+    async def reserve(
+        self, channel: str, pace: Pace, segments: int, category: Category, within_s: float, *, again: bool = False
+    ) -> Answer:
+        """A turn, or when to ask `again`, or None if the turn cannot come within `within_s` seconds.
 
-        `rate` is in segments a second.
+        Only a turn is reserved: whoever does not take it leaves the channel idle for so long.
         """
         ...
 
@@ -26,10 +36,11 @@ class RateCap(Protocol):
 class Places:
     """The places of one channel; each is held from before a submit until it is answered."""
 
-    def __init__(self, channel: str, window: int, rate: float | None, cap: RateCap) -> None:
-        """`rate` is in segments a second over all workers; None means no cap."""
+    def __init__(self, channel: str, window: int, rate: float | None, cap: RateCap, burst: int = 1) -> None:
+        """`rate` is in segments a second over all workers, `burst` what may go at once; None means no cap."""
         self._channel = channel
-        self._rate = rate
+        self._rate = math.inf if rate is None else rate
+        self._burst = burst
         self._cap = cap
         self._room = Room(window)
 
@@ -48,14 +59,19 @@ class Places:
         return min(1.0, self._room.held / self.window) if self.window else 1.0
 
     @asynccontextmanager
-    async def place(self, segments: int, within_s: float) -> AsyncIterator[bool]:
-        """Wait for a place and then for its turn; False if they do not come within the time."""
-        give_up_at = asyncio.get_running_loop().time() + within_s
-        if not await self._take(give_up_at):
+    async def place(self, message: Message, within_s: float, rate: float = math.inf) -> AsyncIterator[bool]:
+        """Wait for a place and then for its turn; False if they do not come within the time.
+
+        `rate` is what the carrier bears at present, in segments a second; it counts where it is below the cap.
+        """
+        wait_s = await self._take(message, asyncio.get_running_loop().time() + within_s, min(rate, self._rate))
+        if wait_s is None:
             yield False
             return
         try:
-            yield await self._turn(segments, give_up_at)
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            yield True
         finally:
             self._room.leave()
 
@@ -63,23 +79,40 @@ class Places:
         """Wait until every place is free, and give none away any more."""
         await self._room.drain()
 
-    async def _take(self, give_up_at: float) -> bool:
-        try:
-            async with asyncio.timeout_at(give_up_at):
-                await self._room.take()
-        except TimeoutError:
-            return False
-        return True
+    async def _take(self, message: Message, give_up_at: float, rate: float) -> float | None:
+        """Hold a place whose turn comes in so many seconds; None, and no place, if that is not possible in time.
 
-    async def _turn(self, segments: int, give_up_at: float) -> bool:
-        if self._rate is None:
-            return True
-        within_s = give_up_at - asyncio.get_running_loop().time()
+        Who has to ask again holds no place meanwhile: it is for those who have a turn.
+        """
+        again = False
         try:
             async with asyncio.timeout_at(give_up_at):
-                wait_s = await self._cap.reserve(self._channel, self._rate, segments, within_s)
+                while True:
+                    match await self._ask(message, give_up_at, rate, again=again):
+                        case Turn(wait_s):
+                            return wait_s
+                        case Later(wait_s):
+                            await asyncio.sleep(wait_s)
+                            again = True
+                        case None:
+                            return None
         except TimeoutError:
-            return False
-        if wait_s:
-            await asyncio.sleep(wait_s)
-        return wait_s is not None
+            return None
+
+    async def _ask(self, message: Message, give_up_at: float, rate: float, *, again: bool) -> Answer:
+        """Take a place and ask for a turn; without a turn the place is given back."""
+        await self._room.take(RANK[message.category])
+        answer: Answer = None
+        try:
+            if math.isinf(rate):
+                answer = Turn(0.0)
+            else:
+                left_s = give_up_at - asyncio.get_running_loop().time()
+                pace = Pace(rate, self._burst)
+                answer = await self._cap.reserve(
+                    self._channel, pace, message.segments, message.category, left_s, again=again
+                )
+        finally:
+            if not isinstance(answer, Turn):
+                self._room.leave()
+        return answer

@@ -1,18 +1,18 @@
-"""A number of places that may grow and shrink while some of them are held."""
+"""A number of places that may grow and shrink while some of them are held; the most urgent gets the next."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 
 class Room:
-    """Whoever waits for a place gets one in turn; it is never given twice."""
+    """Whoever waits for a place gets one in turn, of the lowest rank that waits; it is never given twice."""
 
     def __init__(self, size: int) -> None:
         self.held = 0
         self._size = size
-        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._lines: defaultdict[int, OrderedDict[asyncio.Future[None], None]] = defaultdict(OrderedDict)
         self._closed = False
         self._left = asyncio.Event()
 
@@ -26,19 +26,19 @@ class Room:
         self._size = size
         self._hand_out()
 
-    async def take(self) -> None:
-        """Wait for a place; each must be given back with `leave`."""
-        if self._free and not self._waiting:
+    async def take(self, rank: int = 0) -> None:
+        """Wait for a place, before all of a higher rank; each must be given back with `leave`."""
+        if self._free and not any(self._lines.values()):
             self.held += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[turn] = None
+        self._lines[rank][turn] = None
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was given just when it was given up
                 self.leave()
-            self._waiting.pop(turn, None)
+            self._lines[rank].pop(turn, None)
             raise
 
     def leave(self) -> None:
@@ -59,8 +59,11 @@ class Room:
         return self.held < self._size and not self._closed
 
     def _hand_out(self) -> None:
-        while self._waiting and self._free:
-            turn, _ = self._waiting.popitem(last=False)
+        while self._free and (line := self._first_line()):
+            turn, _ = line.popitem(last=False)
             if not turn.done():
                 self.held += 1
                 turn.set_result(None)
+
+    def _first_line(self) -> OrderedDict[asyncio.Future[None], None] | None:
+        return next((self._lines[rank] for rank in sorted(self._lines) if self._lines[rank]), None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -67,9 +68,9 @@ class SimulatedChannel:
         """How full its window is, from 0 to 1."""
         return self._places.load
 
-    def place(self, segments: int, within_s: float) -> AbstractAsyncContextManager[bool]:
+    def place(self, message: Message, within_s: float, rate: float = inf) -> AbstractAsyncContextManager[bool]:
         """Wait for room in the channel's window and rate; False if there is none within the time."""
-        return self._places.place(segments, within_s)
+        return self._places.place(message, within_s, rate)
 
     def die(self) -> None:
         """From now on refuse every connection; receipts of what was taken still come."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.turns import AHEAD_S, Line, ask
+
 if TYPE_CHECKING:
+    from engine.message import Category
     from engine.ports import Clock
+    from engine.turns import Answer, Pace
 
 
 class MemoryRateCap:
@@ -14,15 +18,14 @@ class MemoryRateCap:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._free_at: dict[str, float] = {}
+        self._asked_until: dict[tuple[str, Category], float] = {}
 
-    async def reserve(self, channel: str, rate: float, segments: int, within_s: float) -> float | None:
-        """Seconds until the turn that is now reserved, at `rate` segments a second.
-
-        None if there is none within `within_s` seconds; then nothing is reserved.
-        """
-        now = self._clock.monotonic()
-        turn = max(now, self._free_at.get(channel, now))
-        if turn - now > within_s:
-            return None
-        self._free_at[channel] = turn + segments / rate
-        return turn - now
+    async def reserve(
+        self, channel: str, pace: Pace, segments: int, category: Category, within_s: float, *, again: bool = False
+    ) -> Answer:
+        """A turn, or when to ask `again`, or None if the turn cannot come within `within_s` seconds."""
+        now, own = self._clock.monotonic(), (channel, category)
+        line = Line(self._free_at.get(channel, now), self._asked_until.get(own, now))
+        line, answer = ask(line, now, pace, segments, AHEAD_S.get(category, within_s), within_s, again=again)
+        self._free_at[channel], self._asked_until[own] = line.free_at, line.asked_until
+        return answer

@@ -57,7 +57,7 @@ class Rig:
 
     async def submit(self) -> Any:
         """One submit as the engine does it."""
-        async with self.channel.place(1, 30) as free:
+        async with self.channel.place(message(), 30) as free:
             assert free
             return await self.channel.submit(message())
 
@@ -143,7 +143,7 @@ async def test_never_more_submits_are_unanswered_than_the_window_holds(rig: Any)
 
         async def submit() -> None:
             nonlocal under_way, most
-            async with on.channel.place(1, 30) as free:
+            async with on.channel.place(message(), 30) as free:
                 assert free
                 under_way += 1
                 most = max(most, under_way)
@@ -162,9 +162,9 @@ async def test_never_more_submits_are_unanswered_than_the_window_holds(rig: Any)
 async def test_a_full_window_has_no_place_within_the_time(rig: Any) -> None:
     async with rig(window=1) as on:
         await on.channel.open(Inbox())
-        async with on.channel.place(1, 30) as first, on.channel.place(1, 0.01) as second:
+        async with on.channel.place(message(), 30) as first, on.channel.place(message(), 0.01) as second:
             assert (first, second) == (True, False)
-        async with on.channel.place(1, 30) as free:
+        async with on.channel.place(message(), 30) as free:
             assert free
         await on.channel.close()
 

@@ -64,6 +64,8 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
         ("http_port = 99999", ["http_port", "99999", "65535"]),
         ("htp_port = 1", ["htp_port", "not a setting"]),
         (CHANNEL + "rate = -1", ["channels[0].rate", "-1", "greater than 0"]),
+        (CHANNEL + "burst = 5", ["channels[0]", "burst", "5", "rate"]),
+        (CHANNEL + "rate = 5\nburst = 0", ["channels[0].burst", "0", "greater than or equal to 1"]),
         (CHANNEL + "colour = 1", ["channels[0].colour", "not a setting"]),
         (CHANNEL.replace("simulator", "pigeon"), ["channels[0].kind", "pigeon", "'simulator'"]),
         (CHANNEL + CHANNEL, ["alpha", "twice"]),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 from random import Random
 from uuid import uuid4
 
@@ -45,7 +46,7 @@ class ScriptedChannel:
         self._room = room
 
     @asynccontextmanager
-    async def place(self, segments: int, within_s: float) -> AsyncIterator[bool]:
+    async def place(self, message: Message, within_s: float, rate: float = inf) -> AsyncIterator[bool]:
         yield self._room
 
     async def submit(self, message: Message) -> Outcome:
