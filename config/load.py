@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 DEFAULTS = Path(__file__).with_name("default.toml")
-_SECRET = ("url", "token", "password", "secret", "headers", "variables", "auth.")
+_SECRET = ("url", "token", "password", "secret", "headers", "variables", "auth", "body")
 
 
 class ConfigError(Exception):
@@ -110,5 +110,10 @@ def _say(error: ErrorDetails, environment: Mapping[str, str]) -> str:
 
 
 def _path(error: ErrorDetails) -> list[int | str]:
-    """The location without the kind that pydantic adds behind a channel's number."""
-    return [part for position, part in enumerate(error["loc"]) if not (position == 2 and error["loc"][0] == "channels")]
+    """The location without the kinds that pydantic adds behind a channel's number and behind its `auth`."""
+    where = list(error["loc"])
+    if where[0] == "channels":
+        del where[2:3]
+        if where[2:3] == ["auth"]:
+            del where[3:4]
+    return where
