@@ -54,6 +54,7 @@ class _ReceiptBody(msgspec.Struct, frozen=True):
     signature: str | None = None
     template: str | None = None
     ref: str | None = None
+    extend: str | None = None
     code: str | None = None
     reason: str | None = None
     channel: str | None = None
@@ -159,7 +160,8 @@ def decode_receipts(body: bytes) -> list[Receipt]:
 
 
 def receipt_fields(receipt: Receipt) -> dict[str, Any]:
-    """A receipt field by field, as contract 2 lists them."""
+    """A receipt field by field, as contract 2 lists them; with `extend` where the job has one, to know a reply by."""
+    extend = {"extend": receipt.extend} if receipt.extend is not None else {}
     return {
         "v": 1,
         "id": receipt.id,
@@ -181,6 +183,7 @@ def receipt_fields(receipt: Receipt) -> dict[str, Any]:
         "at": rfc3339(receipt.at),
         "enqueued_at": rfc3339(receipt.enqueued_at),
         "submitted_at": receipt.submitted_at and rfc3339(receipt.submitted_at),
+        **extend,
     }
 
 

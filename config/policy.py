@@ -9,6 +9,7 @@ from config.load import ConfigError
 from engine.compose import Directory, Template
 from engine.limits import Rule, parse_window
 from engine.message import Category
+from engine.opt_out import keywords
 from engine.policy import Policy
 from engine.routing import Profile
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from config.channels import Channel, HttpSettings, SimulatorSettings
     from config.settings import PerCategory, Settings
+    from engine.opt_out import Keywords
 
 
 def directory(settings: Settings) -> Directory:
@@ -40,6 +42,11 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
         )
         for limit in settings.limits
     )
+
+
+def inbound_keywords(settings: Settings) -> Keywords:
+    """The words by which people opt out of promotions, and in again."""
+    return keywords(settings.inbound.opt_out, settings.inbound.opt_in)
 
 
 def policy(settings: Settings) -> Policy:

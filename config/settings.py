@@ -10,6 +10,7 @@ from config.channels import ChannelSettings
 from config.section import Section
 from engine.limits import parse_window
 from engine.message import Category
+from engine.opt_out import keywords
 
 LEASE_MARGIN_S = 2.0  #: between the end of the longest submit and the end of the lease it runs under
 
@@ -82,6 +83,19 @@ class TemplateSettings(Section):
     account: Name | None = None
 
 
+class InboundSettings(Section):
+    """What people write to us."""
+
+    account: Name
+    opt_out: list[str]
+    opt_in: list[str]
+
+    @model_validator(mode="after")
+    def _check_keywords(self) -> InboundSettings:
+        keywords(self.opt_out, self.opt_in)
+        return self
+
+
 class LimitSettings(Section):
     """A rolling limit."""
 
@@ -110,6 +124,7 @@ class Settings(Section):
     validity_s: PerCategory
     unknown_grace_s: PerCategory
     on_unknown: OnUnknown
+    inbound: InboundSettings
     blocked: list[Annotated[str, Field(pattern=r"^\+[1-9][0-9]{5,14}$")]]
     accounts: list[AccountSettings]
     signatures: list[SignatureSettings]

@@ -22,6 +22,7 @@ class Claim:
     charges: tuple[Charge, ...]
     visibility_s: float  #: how long the job shall be nobody else's
     despite: UUID | None = None  #: id of an unknown receipt that shall not keep the job from being granted, once
+    promotes: str | None = None  #: the account whose promotion it is; not granted if the recipient opted out of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +66,9 @@ class Limited:
     retry_at: datetime
 
 
-Verdict = Granted | Busy | Done | Abandoned | Limited
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """The recipient wants no promotions of the account; nothing was charged."""
+
+
+Verdict = Granted | Busy | Done | Abandoned | Limited | OptedOut

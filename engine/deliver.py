@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import events
-from engine.claims import Abandoned, Busy, Claim, Done, Granted, Limited
+from engine.claims import Abandoned, Busy, Claim, Done, Granted, Limited, OptedOut
 from engine.compose import compose
 from engine.limits import charges
-from engine.message import Message, Rejection
+from engine.message import Category, Message, Rejection
 from engine.receipts import Receipt, State, given_up, receipt_for
 from engine.submit import NotNow
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.claims import Verdict
     from engine.compose import Directory
     from engine.limits import Rule
-    from engine.message import Category, Job
+    from engine.message import Job
     from engine.policy import Policy
     from engine.receipts import DeliveryReceipt
     from engine.record_receipt import RecordReceipt
@@ -77,6 +77,10 @@ class Deliver:
                 reason = f"The limit {rule.name!r} admits no more before {retry_at:%Y-%m-%dT%H:%M:%SZ}."
                 refused = self._receipt(job, composed, number, State.REJECTED, rule.code, reason)
                 await self._advance(delivery, number, refused)
+            case OptedOut():
+                reason = "The number opted out of this account's promotions."
+                refused = self._receipt(job, composed, number, State.REJECTED, "BLOCKED", reason)
+                await self._advance(delivery, number, refused)
             case Abandoned(attempts):
                 reason = "A worker took the job and never reported back; it may have been submitted."
                 unknown = self._receipt(job, composed, number, State.UNKNOWN, "WORKER_LOST", reason)
@@ -98,7 +102,9 @@ class Deliver:
 
     def _claim(self, job: Job, number: str, composed: Message | Rejection) -> Claim:
         counts = charges(self.rules, composed) if isinstance(composed, Message) else ()
-        return Claim(job.id, number, counts, self.policy.visibility_s[job.category])
+        promotes = isinstance(composed, Message) and composed.category is Category.PROMOTION
+        visibility_s = self.policy.visibility_s[job.category]
+        return Claim(job.id, number, counts, visibility_s, promotes=job.account if promotes else None)
 
     async def _carry_out(self, job: Job, composed: Message | Rejection, grant: Granted) -> Receipt | NotNow:
         result = await self._try(job, composed, grant)

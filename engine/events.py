@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.message import Category
+    from engine.opt_out import Wish
     from engine.outcomes import Outcome
     from engine.receipts import DeliveryReceipt, NotSent, Receipt
 
@@ -78,6 +79,16 @@ class DeliveryReceiptSeen:
     channel: str
     status: str
     matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InboundAssigned:
+    """Somebody wrote to us; `job` is the one they answer, if any is known, and `wish` what a keyword asked for."""
+
+    id: UUID
+    channel: str
+    job: UUID | None
+    wish: Wish | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +183,7 @@ Event = (
     | Crashed
     | StaleResult
     | DeliveryReceiptSeen
+    | InboundAssigned
     | Asked
     | BindUp
     | BindDown

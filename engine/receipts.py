@@ -42,6 +42,7 @@ class Receipt:
     signature: str | None = None
     template: str | None = None
     ref: str | None = None
+    extend: str | None = None  #: of the job, to know a reply by
     code: str | None = None
     reason: str | None = None
     channel: str | None = None
@@ -108,6 +109,7 @@ def receipt_for(job: Job, state: State, at: datetime, *, category: Category, to:
         signature=job.signature,
         template=job.template,
         ref=job.ref,
+        extend=job.extend,
     )
 
 

@@ -13,10 +13,13 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_store import MemoryMessageStore
 from adapters.memory.rate_cap import MemoryRateCap
 from adapters.memory.receipts import MemoryReceiptFeed, MemoryReceiptPublisher
+from adapters.memory.replies import MemoryOptOuts, MemoryReplyStore
 from adapters.memory.schedule import MemorySchedule
+from adapters.postgres.replies import PostgresReplyStore
 from adapters.postgres.schedule import PostgresSchedule
 from adapters.postgres.store import PostgresMessageStore
-from adapters.rabbitmq.backlog import recorded
+from adapters.rabbitmq.backlog import emptied
+from adapters.rabbitmq.inbound import RabbitInboundIntake, RabbitReplyPublisher
 from adapters.rabbitmq.intake import RabbitJobIntake
 from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import Publisher
@@ -27,9 +30,11 @@ from adapters.rabbitmq.triage import Triage
 from adapters.redis.connection import Connection
 from adapters.redis.correlator import RedisCorrelator
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.opt_outs import RedisOptOuts
 from adapters.redis.rate_cap import RedisRateCap
 from adapters.redis.recall import Recall
 from adapters.wire import decode_receipts
+from adapters.wire_inbound import decode_inbound
 from config import policy
 from config.load import ConfigError, variable
 
@@ -39,9 +44,11 @@ if TYPE_CHECKING:
     from adapters.carriers.place import RateCap
     from adapters.outage import Outage
     from config.settings import Settings
-    from engine import ports
+    from engine import inbound_ports, ports
+    from engine.inbound import InboundMessage
     from engine.message import Category
     from engine.receipts import Receipt
+    from engine.replies import Reply
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -53,8 +60,13 @@ class ClosableFeed(Protocol[R_co]):
     def close_intake(self) -> None: ...
 
 
+class _Part(Protocol):
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+
 async def nothing() -> None:
-    """What has to be done for partitions where there are none."""
+    """What has to be done where there is no server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,12 @@ class Backends:
     publisher: ports.ReceiptPublisher
     feed: ClosableFeed[Receipt]
     store: ports.MessageStore
+    inbound_intake: inbound_ports.InboundIntake
+    inbound_feed: ClosableFeed[InboundMessage]
+    replies: inbound_ports.ReplyStore
+    reply_publisher: inbound_ports.ReplyPublisher
+    opt_outs: inbound_ports.OptOuts
+    caught_up: Callable[[], Awaitable[None]] = nothing  #: waits until the store has whatever receipts were published
     outages: Mapping[str, Outage] = field(default_factory=dict)  #: by the name `/readyz` and metrics give them
     ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)  #: what else `/readyz` tells
     keep_partitions: Callable[[], Awaitable[None]] = nothing  #: for as long as the recorder works
@@ -80,18 +98,26 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
     """Everything in this process; nothing survives it."""
     queue = MemoryJobQueue(clock)
     feed: MemoryReceiptFeed[Receipt] = MemoryReceiptFeed()
-    publisher = MemoryReceiptPublisher()
+    publisher: MemoryReceiptPublisher[Receipt] = MemoryReceiptPublisher()
     publisher.subscribe(feed.put)
+    inbound: MemoryReceiptFeed[InboundMessage] = MemoryReceiptFeed()
+    reply_publisher: MemoryReceiptPublisher[Reply] = MemoryReceiptPublisher()
+    opt_outs = MemoryOptOuts()
     yield Backends(
         queue=queue,
         intake=queue,
         schedule=MemorySchedule(),
-        ledger=MemoryLedger(clock),
+        ledger=MemoryLedger(clock, opt_outs),
         correlator=MemoryCorrelator(clock),
         rate_cap=MemoryRateCap(clock),
         publisher=publisher,
         feed=feed,
         store=MemoryMessageStore(),
+        inbound_intake=inbound,
+        inbound_feed=inbound,
+        replies=MemoryReplyStore(),
+        reply_publisher=reply_publisher,
+        opt_outs=opt_outs,
     )
 
 
@@ -115,26 +141,36 @@ async def on_servers(
         publisher = Publisher(amqp_url, settings.prefix, clock, telemetry)
         names = Names(settings.prefix)
         feed = RabbitReceiptFeed(amqp_url, settings.prefix, names.record, decode_receipts, publisher, clock, telemetry)
+        inbound = RabbitReceiptFeed(
+            amqp_url, settings.prefix, names.arrived, decode_inbound, publisher, clock, telemetry
+        )
         queue = RabbitJobQueue(amqp_url, settings.prefix, prefetch, publisher, clock, telemetry)
         triage = Triage(amqp_url, settings.prefix, publisher, clock, telemetry)
-        working: list[Publisher | RabbitReceiptFeed[Receipt] | RabbitJobQueue | Triage]
-        working = [publisher, *([feed] if record else []), queue, *([triage] if prefetch else [])]
+        recording: list[_Part] = [feed, inbound] if record else []
+        working: list[_Part] = [publisher, *recording, queue, *([triage] if prefetch else [])]
         for part in working:
             await part.open()
             stack.push_async_callback(part.close)
+        replies = PostgresReplyStore(store.database)
+        opt_outs = RedisOptOuts(
+            redis, settings.prefix, replies, assigned=partial(emptied, amqp_url, settings.prefix, names.arrived)
+        )
+        caught_up = partial(emptied, amqp_url, settings.prefix, names.record)
         recall = Recall(
             redis,
             settings.prefix,
             store,
+            opt_outs,
             policy.rules(settings),
             clock,
             telemetry,
             pause_s=max(seconds for _, seconds in settings.visibility_timeout_s),
-            caught_up=partial(recorded, amqp_url, settings.prefix),
+            caught_up=caught_up,
         )
         await recall.open()
         stack.push_async_callback(recall.close)
-        outages = [*(part.outage for part in (queue, publisher, feed, redis, recall, store)), redis.clock_outage]
+        served = queue, publisher, feed, inbound, redis, recall, store
+        outages = [*(part.outage for part in served), redis.clock_outage]
         yield Backends(
             queue=queue,
             intake=RabbitJobIntake(publisher, settings.prefix),
@@ -145,6 +181,12 @@ async def on_servers(
             publisher=RabbitReceiptPublisher(publisher, settings.prefix),
             feed=feed,
             store=store,
+            inbound_intake=RabbitInboundIntake(publisher, settings.prefix),
+            inbound_feed=inbound,
+            replies=replies,
+            reply_publisher=RabbitReplyPublisher(publisher, settings.prefix),
+            opt_outs=opt_outs,
+            caught_up=caught_up,
             outages={outage.server: outage for outage in outages},
             ready={"history": lambda: recall.known},
             keep_partitions=store.keep_partitions,

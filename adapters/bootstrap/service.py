@@ -26,6 +26,7 @@ from adapters.telemetry.metrics import Metrics
 from config import policy
 from config.channels import HttpSettings
 from config.load import ConfigError
+from engine.assign_inbound import AssignInbound
 from engine.deliver import Deliver
 from engine.inbound import InboundMessage
 from engine.receipts import DeliveryReceipt, Receipt
@@ -35,6 +36,7 @@ from engine.relink import Relink
 from engine.resolve import Resolve
 from engine.stager import Stager
 from engine.submit import Submit
+from engine.take_inbound import TakeInbound
 from engine.worker import Worker
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Service:
     health: ports.HealthBoard
     worker: Worker
     recorder: Recorder[Receipt]
+    inbound: Recorder[InboundMessage]
     stager: Stager
     relink: Relink
     roles: Collection[Role]
@@ -82,6 +85,7 @@ class Service:
         """
         async with asyncio.TaskGroup() as group:
             delivering = group.create_task(self.worker.run()) if Role.DELIVER in self.roles else None
+            assigning = group.create_task(self.inbound.run()) if Role.RECORD in self.roles else None
             recording = group.create_task(self.recorder.run()) if Role.RECORD in self.roles else None
             keeping = group.create_task(self._keep_partitions()) if Role.RECORD in self.roles else None
             staging = group.create_task(self.stager.run()) if Role.RECORD in self.roles else None
@@ -93,7 +97,9 @@ class Service:
             self.backends.queue.close_intake()
             await _ended(delivering, until)
             self.backends.feed.close_intake()
+            self.backends.inbound_feed.close_intake()
             await _ended(recording, until)
+            await _ended(assigning, until)
 
     async def _keep_partitions(self) -> None:
         await self.backends.keep_partitions()
@@ -130,15 +136,17 @@ async def service(
         record_receipt = RecordReceipt(
             backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry, LOOKS
         )
+        how, numbers = policy.policy(settings), PhoneNumbers(settings.default_region)
+        keywords = policy.inbound_keywords(settings)
+        take_inbound = TakeInbound(backends.inbound_intake, backends.opt_outs, numbers, keywords)
 
         async def tell(news: DeliveryReceipt | InboundMessage) -> None:
             match news:
                 case DeliveryReceipt():
                     await record_receipt(news)
                 case InboundMessage():
-                    raise NotImplementedError("nobody takes inbound messages as yet")
+                    await take_inbound(news)
 
-        how = policy.policy(settings)
         worker = Worker(
             queue=backends.queue,
             deliver=Deliver(
@@ -150,7 +158,7 @@ async def service(
                 correlator=backends.correlator,
                 publisher=backends.publisher,
                 record_receipt=record_receipt,
-                numbers=PhoneNumbers(settings.default_region),
+                numbers=numbers,
                 clock=clock,
                 telemetry=telemetry,
                 directory=policy.directory(settings),
@@ -181,6 +189,23 @@ async def service(
             health=health,
             worker=worker,
             recorder=Recorder(backends.feed, backends.store.merge, clock, telemetry),
+            inbound=Recorder(
+                backends.inbound_feed,
+                AssignInbound(
+                    messages=backends.store,
+                    store=backends.replies,
+                    opt_outs=backends.opt_outs,
+                    publisher=backends.reply_publisher,
+                    caught_up=backends.caught_up,
+                    numbers=numbers,
+                    clock=clock,
+                    telemetry=telemetry,
+                    keywords=keywords,
+                    otherwise=settings.inbound.account,
+                ),
+                clock,
+                telemetry,
+            ),
             stager=Stager(backends.schedule, backends.intake, clock, telemetry),
             relink=Relink(backends.correlator, backends.store, record_receipt, clock),
             roles=roles,

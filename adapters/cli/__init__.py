@@ -1,4 +1,4 @@
-"""The command line: `sms-engine init | worker | send | receipts | job | dead | demo`."""
+"""The command line: `sms-engine init | worker | send | receipts | replies | job | dead | demo`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from adapters.cli.errors import CommandError
 from adapters.cli.init import init
 from adapters.cli.job import job
 from adapters.cli.receipts import receipts
+from adapters.cli.replies import replies
 from adapters.cli.send import send
 from adapters.cli.worker import worker
 from adapters.telemetry.logs import quieten_libraries
@@ -36,7 +37,7 @@ def _version() -> str:
 
 
 app = App(name="sms-engine", help=HELP, version=_version, help_format="markdown")
-for command in (demo, init, worker, send, receipts, job, dead):
+for command in (demo, init, worker, send, receipts, replies, job, dead):
     app.command(command)
 
 

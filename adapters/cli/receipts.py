@@ -16,7 +16,8 @@ from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
 from adapters.clock import SystemClock
 from adapters.postgres.store import PostgresMessageStore
-from adapters.rabbitmq.tail import follow as follow_receipts
+from adapters.rabbitmq.tail import follow as look_on
+from adapters.rabbitmq.topology import Names
 from adapters.telemetry.fanout import Fanout
 from config.load import load
 
@@ -50,7 +51,7 @@ def receipts(
 async def _follow(settings: Settings, account: str | None) -> None:
     url = required(settings, "amqp_url")
     try:
-        async for body in follow_receipts(url, settings.prefix, account or "#"):
+        async for body in look_on(url, settings.prefix, Names(settings.prefix).receipts, account or "#"):
             for receipt in wire.decode_receipts(body):
                 sys.stdout.buffer.write(wire.encode_receipt(receipt) + b"\n")
             sys.stdout.flush()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from adapters.memory.charge_log import ChargeLog
 from adapters.memory.expiring import Expiring
-from engine.claims import Abandoned, Busy, Done, Granted, Limited
+from adapters.memory.replies import MemoryOptOuts
+from engine.claims import Abandoned, Busy, Done, Granted, Limited, OptedOut
 from engine.receipts import merge
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from engine.receipts import Receipt
 
 FINAL_LIFE_S = 24 * 3600  #: a repeat of the job comes within a day
+HELD_S = 5.0  #: until a promotion is tried again that waits for what its number wrote to be settled
 LIFE_S = 96 * 3600  #: a delivery receipt may come 72 h late
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,8 +44,9 @@ class _Record:
 class MemoryLedger:
     """A ledger that is gone with the process."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, opt_outs: MemoryOptOuts | None = None) -> None:
         self._clock = clock
+        self._opt_outs = opt_outs or MemoryOptOuts()
         self._records: Expiring[tuple[str, UUID], _Record] = Expiring(clock)
         self._logs: Expiring[str, ChargeLog] = Expiring(clock)
 
@@ -59,6 +62,11 @@ class MemoryLedger:
             return Done(known)
         if record.lease_until is not None:
             return Abandoned(record.attempts)
+        if claim.promotes is not None:
+            if self._opt_outs.held(claim.recipient):
+                return Busy(HELD_S)
+            if self._opt_outs.opted_out(claim.recipient, claim.promotes):
+                return OptedOut()
         limited = self._charge(claim)
         if limited is not None:
             return limited

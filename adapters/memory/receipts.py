@@ -9,25 +9,23 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from engine.receipts import Receipt
-
 R = TypeVar("R")
 
 MAX_WAITING = 10_000
 MAX_BATCH = 2_000
 
 
-class MemoryReceiptPublisher:
+class MemoryReceiptPublisher(Generic[R]):
     """Hands every receipt to each subscriber, in the order they subscribed."""
 
     def __init__(self) -> None:
-        self._subscribers: list[Callable[[Receipt], Awaitable[None]]] = []
+        self._subscribers: list[Callable[[R], Awaitable[None]]] = []
 
-    def subscribe(self, deliver: Callable[[Receipt], Awaitable[None]]) -> None:
+    def subscribe(self, deliver: Callable[[R], Awaitable[None]]) -> None:
         """Have `deliver` called with every receipt from now on."""
         self._subscribers.append(deliver)
 
-    async def publish(self, receipt: Receipt) -> None:
+    async def publish(self, receipt: R) -> None:
         """Returns once every subscriber has the receipt."""
         for deliver in self._subscribers:
             await deliver(receipt)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BEHIND, AHEAD, KEPT = timedelta(days=8), timedelta(days=7), timedelta(days=90)
 #: rows of `messages` are updated in place, which needs room on their page; `receipts` is append-only
-TABLES = {"messages": " with (fillfactor = 85)", "receipts": ""}
+TABLES = {"messages": " with (fillfactor = 85)", "receipts": "", "inbound": ""}
 LOCK = 0x5345_4E47  #: any number that nobody else's advisory lock has
 LOCK_TIMEOUT = "1s"  #: everybody queues behind a drop that waits, so it gives up soon
 
@@ -92,7 +92,8 @@ async def _drop_before(connection: Connection, oldest: date) -> None:
 async def _existing(connection: Connection) -> dict[str, date]:
     tables = await connection.fetch(
         "select relname from pg_inherits join pg_class on pg_class.oid = inhrelid"
-        " where inhparent = any(array['messages'::regclass, 'receipts'::regclass]) and relname ~ '_[0-9]{8}$'"
+        " where inhparent = any($1::text[]::regclass[]) and relname ~ '_[0-9]{8}$'",
+        list(TABLES),
     )
     return {
         row["relname"]: datetime.strptime(row["relname"][-8:], "%Y%m%d").replace(tzinfo=UTC).date() for row in tables

@@ -66,7 +66,7 @@ class DeadLetters:
         properties = headers.of_jobs(Slip(letter.enqueued_at))
         if letter.came_from in tuple(Category):
             exchange, routing_key = names.jobs, letter.came_from
-        elif letter.came_from in (names.callback, names.record):
+        elif letter.came_from in (names.callback, names.record, names.arrived, names.replies):
             exchange, routing_key, properties = "", letter.came_from, headers.of_receipts()
         else:
             return False

@@ -71,7 +71,7 @@ def of_jobs(slip: Slip) -> Basic.Properties:
 
 
 def of_receipts() -> Basic.Properties:
-    """The properties of a body of receipts."""
+    """The properties of a body of receipts or of inbound messages."""
     return Basic.Properties(content_type=JSON, delivery_mode=PERSISTENT)
 
 

@@ -1,4 +1,4 @@
-"""Look on while receipts are published, without taking any from those they are meant for."""
+"""Look on while receipts or replies are published, without taking any from those they are meant for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from adapters.rabbitmq.connection import broker_errors, closing, connected, open_channel
-from adapters.rabbitmq.topology import Names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 MAX_WAITING = 1000  #: bodies; a reader slower than that misses some, and nobody waits for it
 
 
-async def follow(url: str, prefix: str, pattern: str) -> AsyncIterator[bytes]:
-    """Bodies of receipts whose account matches the pattern, from now on, through a queue that ends with us.
+async def follow(url: str, prefix: str, exchange: str, pattern: str) -> AsyncIterator[bytes]:
+    """Bodies for accounts that match the pattern, from now on, through a queue that ends with us.
 
     Raises:
         ConnectionError: the broker is away, or `init` was not run.
@@ -29,11 +28,11 @@ async def follow(url: str, prefix: str, pattern: str) -> AsyncIterator[bytes]:
         with suppress(asyncio.QueueFull):
             arrived.put_nowait(message.body)
 
-    async with connected(url, f"{prefix} receipts") as connection:
+    async with connected(url, f"{prefix} onlooker") as connection:
         with broker_errors():
             channel = await open_channel(connection)
             queue = (await channel.queue_declare(exclusive=True, auto_delete=True)).queue or ""
-            await channel.queue_bind(queue, Names(prefix).receipts, pattern)
+            await channel.queue_bind(queue, exchange, pattern)
             await channel.basic_consume(queue, receive, no_ack=True)
         ended = closing(connection)
         while True:

@@ -57,6 +57,21 @@ class Names:
         return f"{self.prefix}.record"
 
     @property
+    def arrived(self) -> str:
+        """The queue of inbound messages of which nobody knows as yet whose they are."""
+        return f"{self.prefix}.arrived"
+
+    @property
+    def inbound(self) -> str:
+        """The exchange inbound messages are sent to, by account."""
+        return f"{self.prefix}.inbound"
+
+    @property
+    def replies(self) -> str:
+        """The queue of inbound messages for the business services."""
+        return f"{self.prefix}.replies"
+
+    @property
     def dead(self) -> str:
         """The queue of what a person has to look at."""
         return f"{self.prefix}.dead"
@@ -77,14 +92,14 @@ class Names:
     @property
     def exchanges(self) -> tuple[str, ...]:
         """Every exchange."""
-        return (self.jobs, self.delay, self.receipts)
+        return (self.jobs, self.delay, self.receipts, self.inbound)
 
     @property
     def queues(self) -> tuple[str, ...]:
         """Every queue."""
         worked = [self.of_category(category) for category in Category]
         waiting = [self.of_tier(tier) for tier in TIERS]
-        return (self.dead, self.triage, *worked, *waiting, self.callback, self.record)
+        return (self.dead, self.triage, *worked, *waiting, self.callback, self.record, self.arrived, self.replies)
 
 
 def tier_for(delay_s: float) -> str:
@@ -113,9 +128,11 @@ async def declare(channel: AbstractChannel, prefix: str) -> None:
         waits = {"x-delivery-limit": LOOK_LIMIT, "x-message-ttl": keeps_s * 1000, **_dead_letters_to(names.jobs)}
         await _declare_queue(channel, names.of_tier(tier), waits)
         await channel.queue_bind(names.of_tier(tier), names.delay, f"{tier}.*")
-    for queue in (names.callback, names.record):
+    for queue in (names.callback, names.record, names.arrived, names.replies):
         await _declare_queue(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", names.dead)})
+    for queue in (names.callback, names.record):
         await channel.queue_bind(queue, names.receipts, "#")
+    await channel.queue_bind(names.replies, names.inbound, "#")
 
 
 async def verify(channel: AbstractChannel, prefix: str) -> None:

@@ -14,7 +14,7 @@ from adapters.redis.scripts import load
 from adapters.redis.slot import Slot, facts
 from adapters.redis.wide_counts import EPOCH, WideCounts, windows_text
 from adapters.wire import decode_receipt
-from engine.claims import Abandoned, Busy, Done, Granted, Limited
+from engine.claims import Abandoned, Busy, Done, Granted, Limited, OptedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.limits import Charge
     from engine.receipts import Receipt
 
-BEGIN = load("clock", "record", "windows", "begin")
+BEGIN = load("clock", "record", "windows", "opt_outs", "begin")
 FINISH = load("clock", "record", "merge", "windows", "finish")
 RELEASE = load("record", "release")
 REOPEN = load("record", "reopen")
@@ -66,6 +66,8 @@ class RedisLedger:
                 return Limited(own[nth - 1].rule, EPOCH + timedelta(microseconds=retry_at))
             case [b"BUSY", wait_ms]:
                 return Busy(wait_ms / 1000)
+            case [b"OPTED_OUT"]:
+                return OptedOut()
             case [b"DONE", receipt]:
                 return Done(decode_receipt(receipt))
             case [b"ABANDONED", attempts]:
@@ -75,12 +77,14 @@ class RedisLedger:
     async def _begin(self, claim: Claim, windows: Sequence[str]) -> tuple[Reply, str]:
         """What `begin.lua` answers, and the token it was asked under, once Redis remembers enough to judge."""
         slot, token = Slot(self._prefix, claim.recipient), token_hex(8)
-        keys = [slot.record(claim.job), self._redis.epoch_key, slot.restored, *self._logs(claim)]
+        own = slot.record(claim.job), self._redis.epoch_key, slot.restored, slot.opt_outs, slot.held
+        keys = [*own, *self._logs(claim)]
         visibility_ms = round(claim.visibility_s * 1000)
         while True:
             epoch = self._recall.epoch
             needs = epoch.name, int(self._recall.cold), self._redis.latest_us()
-            args: list[Word] = [str(claim.job), token, visibility_ms, *needs, str(claim.despite or ""), *windows]
+            wants = str(claim.despite or ""), claim.promotes or ""
+            args: list[Word] = [str(claim.job), token, visibility_ms, *needs, *wants, *windows]
             reply = await self._redis.ask(BEGIN(keys, args))
             match reply.value:
                 case [b"EPOCH"]:

@@ -3,7 +3,8 @@
 Redis forgets when it is wiped, when it restarts (up to a second of writes) and when a replica takes over. Its memory
 therefore has a name, the epoch (`epoch.lua`), which every claim names too; under another name nothing is granted.
 A new epoch begins with a pause, until every lease of the old one has ended and the recorder has caught up. Then
-each number's history is restored when it is first asked for, for as long as it could matter.
+all opt-outs are put back, for they matter for ever, and each number's history is restored when it is first asked for,
+for as long as it could matter.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from adapters.ending import end
 from adapters.outage import Outage
 from adapters.redis.scripts import Call, load
 from adapters.redis.slot import Slot, facts
-from adapters.redis.wide_counts import EPOCH
+from adapters.redis.wide_counts import EPOCH, MICROSECOND
 from engine.events import MemoryLost
 from engine.limits import charges_to
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from adapters.redis.connection import Connection
+    from adapters.redis.opt_outs import RedisOptOuts
     from engine.limits import Charge, Rule
     from engine.ports import Clock, MessageStore, Telemetry
     from engine.receipts import Receipt
@@ -37,8 +39,6 @@ MAX_NUMBERS = 200  #: restored with one question to the message store
 
 ADVANCE = load("clock", "record", "merge", "advance")
 RESTORE = load("restore")
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Epoch(NamedTuple):
@@ -75,6 +75,7 @@ class Recall:
         redis: Connection,
         prefix: str,
         store: MessageStore,
+        opt_outs: RedisOptOuts,
         rules: Sequence[Rule],
         clock: Clock,
         telemetry: Telemetry,
@@ -87,6 +88,7 @@ class Recall:
         self._redis = redis
         self._prefix = prefix
         self._store = store
+        self._opt_outs = opt_outs
         self._rules = rules
         self._clock = clock
         self._telemetry = telemetry
@@ -143,21 +145,27 @@ class Recall:
                 await self.outage.wait(error)
 
     async def _begin(self, refused: Epoch) -> Epoch:
+        epoch, first = await self._new(refused)
+        await self._opt_outs.put_back(epoch.name, lost=not first)
+        return epoch
+
+    async def _new(self, refused: Epoch) -> tuple[Epoch, bool]:
+        """The epoch, once its numbers can be restored, and whether it is the first of an installation."""
         (name, now_us), asked_at = await self._redis.epoch()
         since_us = int(name.split()[2])
         age_s = (int(now_us) - since_us) / 1_000_000
         if age_s >= self._kept_s:
-            return Epoch(name)
+            return Epoch(name), False
         lost = bool(refused.name)
-        if not lost and await self._is_first(name, EPOCH + since_us * _MICROSECOND):
-            return Epoch(name)
+        if not lost and await self._is_first(name, EPOCH + since_us * MICROSECOND):
+            return Epoch(name), True
         if lost:
             self._telemetry.emit(MemoryLost("redis"))
         await asyncio.sleep(max(0.0, self._pause_s - age_s))
         if (await self._redis.ask(Call(("GET", self._recorded)))).value != name:
             await self._caught_up()
             await self._redis.ask(Call(("SET", self._recorded, name)))
-        return Epoch(name, asked_at - age_s + self._kept_s)
+        return Epoch(name, asked_at - age_s + self._kept_s), False
 
     async def _is_first(self, name: bytes, since: datetime) -> bool:
         """Whether it is the first memory of an installation, so that there is nothing to restore."""
@@ -194,7 +202,7 @@ class Recall:
         for receipt in history:
             yield ADVANCE([slot.record(receipt.job)], facts(receipt))
             if receipt.taken:  # where a worker was lost nobody knows when it was submitted
-                at_us = ((receipt.submitted_at or receipt.at) - EPOCH) // _MICROSECOND
+                at_us = ((receipt.submitted_at or receipt.at) - EPOCH) // MICROSECOND
                 for charge in self._charges(receipt):
                     if charge.per_recipient:
                         entries[charge] += [at_us, str(receipt.job)]

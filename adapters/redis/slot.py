@@ -33,6 +33,16 @@ class Slot(NamedTuple):
         """The epoch in which the number's history was restored (`recall.py`)."""
         return f"{self.prefix}:{{{self.recipient}}}:r"
 
+    @property
+    def opt_outs(self) -> str:
+        """Since when the number wants no promotions, by account (`opt_outs.lua`)."""
+        return f"{self.prefix}:{{{self.recipient}}}:o"
+
+    @property
+    def held(self) -> str:
+        """Inbound messages that may opt out and are not settled; meanwhile no promotion of the number is granted."""
+        return f"{self.prefix}:{{{self.recipient}}}:h"
+
 
 def facts(receipt: Receipt) -> tuple[int, int, int, bytes]:
     """A receipt as `merge.lua` takes it."""

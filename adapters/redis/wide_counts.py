@@ -26,7 +26,7 @@ CHARGE = load("clock", "windows", "charge")
 BUCKET_CHARGE = load("clock", "bucket_refund", "bucket_charge")
 BUCKET_REFUND = load("bucket_refund")
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class _Count(NamedTuple):

@@ -111,6 +111,9 @@ class Logs:
                 self._log.debug("deferred", job=str(job), category=category.value, why=why, delay_s=round(delay_s, 3))
             case events.DeliveryReceiptSeen(channel, status, matched):
                 self._log.debug("delivery receipt", channel=channel, status=status, matched=matched)
+            case events.InboundAssigned(reply, channel, job, wish):
+                told = {"job": str(job) if job else None, "wish": wish.value if wish else None}
+                self._log.debug("inbound message", id=str(reply), channel=channel, **told)
             case events.Scheduled(jobs):
                 self._log.debug("jobs wait for a time far off", jobs=jobs)
             case events.Asked(job, channel, answer):

@@ -51,6 +51,7 @@ class Metrics:
         self._limited = self._counter("sms_limited", "Jobs a limit did not admit", "code")
         self._deferrals = self._counter("sms_deferrals", "Jobs put back to wait", "why")
         self._dlrs = self._counter("sms_delivery_receipts", "Delivery receipts from carriers", "channel", "matched")
+        self._inbound = self._counter("sms_inbound", "Messages people wrote to us", "channel", "answers", "wish")
         self._asked = self._counter("sms_queries", "Carriers asked about unknown outcomes", "channel", "answer")
         self._late = self._counter("sms_late_answers", "Submits answered after their time", "channel", "outcome")
         self._bind_ends = self._counter("sms_bind_ends", "Binds to carriers that ended", "channel", "mode")
@@ -94,6 +95,8 @@ class Metrics:
                 self._scheduled.set(jobs)
             case events.DeliveryReceiptSeen(channel, _, matched):
                 self._dlrs(channel, "yes" if matched else "no").inc()
+            case events.InboundAssigned(_, channel, job, wish):
+                self._inbound(channel, "none" if job is None else "job", wish.value if wish else "none").inc()
             case events.Asked(_, channel, answer):
                 self._asked(channel, _said(answer)).inc()
             case events.BindUp(channel, mode):

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from adapters.postgres.migrate import MIGRATIONS, ChangedMigrationError, migrate
+from adapters.postgres.partitions import TABLES
 from tests.integration.postgres_database import new_database, now
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ async def test_an_empty_database_gets_the_tables_and_the_partitions_around_today
     assert await migrate(database, today=today) == [file.name for file in sorted(MIGRATIONS.glob("*.sql"))]
     days = [f"{today + timedelta(days=n):%Y%m%d}" for n in range(-8, 8)]
     assert await tables(connection) == {
-        "messages",
-        "receipts",
+        *TABLES,
+        "opt_outs",
         "receipts_rejected",
         "scheduled",
         "sms_migrations",
-        *(f"{table}_{day}" for table in ("messages", "receipts") for day in days),
+        *(f"{table}_{day}" for table in TABLES for day in days),
     }
 
 

@@ -127,8 +127,8 @@ class Echoes:
 
     async def begin(self, token: str, windows: str = "1/60", job: str = "job") -> list[bytes | int]:
         epoch, _ = (await self.connection.epoch()).value
-        keys = [f"{self.record}:{job}", self.connection.epoch_key, "not restored", self.log]
-        call = BEGIN(keys, [job, token, 30_000, epoch, 0, NEVER_US, "", windows])
+        keys = [f"{self.record}:{job}", self.connection.epoch_key, "not restored", "no opt-outs", "not held", self.log]
+        call = BEGIN(keys, [job, token, 30_000, epoch, 0, NEVER_US, "", "", windows])
         return (await self.connection.ask(call)).value
 
     async def release(self, token: str) -> None:

@@ -15,9 +15,11 @@ from redis.asyncio import Redis
 
 from adapters.clock import SystemClock
 from adapters.memory.message_store import MemoryMessageStore
+from adapters.memory.replies import MemoryReplyStore
 from adapters.redis.connection import Connection
 from adapters.redis.correlator import RedisCorrelator
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.opt_outs import RedisOptOuts
 from adapters.redis.recall import Recall
 from adapters.redis.slot import Slot
 from engine.claims import Claim, Done, Granted, Limited, Verdict
@@ -48,11 +50,28 @@ class Pause:
 class Worker:
     """A ledger as a worker has it, and the store its recorder writes to."""
 
-    def __init__(self, connection: Connection, store: MemoryMessageStore, heard: Heard, pause_s: float = 0.01) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        store: MemoryMessageStore,
+        heard: Heard,
+        pause_s: float = 0.01,
+        replies: MemoryReplyStore | None = None,
+    ) -> None:
         self.store, self.heard, self.caught_up = store, heard, Pause()
         self.connection = connection
+        self.replies = replies or MemoryReplyStore()
+        self.opt_outs = RedisOptOuts(connection, "sms", self.replies, assigned=self.caught_up)
         self.recall = Recall(
-            connection, "sms", store, RULES, SystemClock(), heard, pause_s=pause_s, caught_up=self.caught_up
+            connection,
+            "sms",
+            store,
+            self.opt_outs,
+            RULES,
+            SystemClock(),
+            heard,
+            pause_s=pause_s,
+            caught_up=self.caught_up,
         )
         self.ledger = RedisLedger(connection, "sms", self.recall)
 
