@@ -82,7 +82,7 @@ class DeliveryReceipt:
     """A carrier's word on a message it accepted earlier (DLR)."""
 
     channel: str
-    carrier_id: str
+    carrier_id: str  #: empty where a carrier that was asked names none
     state: State  #: DELIVERED, UNDELIVERED, or SUBMITTED for an intermediate status
     at: datetime
     code: str | None = None  #: normalised
@@ -133,6 +133,6 @@ def advance(standing: Receipt, dlr: DeliveryReceipt) -> Receipt:
         code=dlr.code,
         reason=f"The carrier reported {dlr.status}." if dlr.status else None,
         channel=dlr.channel,
-        carrier_id=dlr.carrier_id,
+        carrier_id=dlr.carrier_id or standing.carrier_id,
     )
     return merge(standing, incoming)

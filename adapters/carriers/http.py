@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,7 @@ class HttpChannel:
             connector=aiohttp.TCPConnector(limit=self._places.window, keepalive_timeout=KEEP_IDLE_S),
             # Half of the engine's patience: a carrier that cannot be reached is known in time not to have the message.
             timeout=aiohttp.ClientTimeout(total=None, connect=self.profile.timeout_s / 2),
+            headers=self._write.fixed,
             skip_auto_headers=("Content-Type",),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -112,6 +114,7 @@ class HttpChannel:
         if self._session is None or query is None or self._write_question is None:
             return None
         request = self._write_question(Question(receipt, self._clock, query.utc_offset_h))
+        request = replace(request, headers={**self._write_question.fixed, **(request.headers or {})})
         async with self._send(self._session, request) as response:
             body = await _read(response.content)
         now = self._clock.now()

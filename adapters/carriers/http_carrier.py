@@ -10,13 +10,13 @@ from adapters.carriers.http_request import Encoding, RequestFormat, writer
 from adapters.carriers.http_variables import QUESTION, SUBMISSION, by_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from adapters.carriers.http_auth import Auth
     from adapters.carriers.http_inbound import InboundFormat
     from adapters.carriers.http_query import QueryFormat
     from adapters.carriers.http_receipts import ReceiptFormat
-    from adapters.carriers.http_request import Request
+    from adapters.carriers.http_request import Writer
     from adapters.carriers.http_template import Variables
     from adapters.carriers.http_variables import Question, Submission
 
@@ -49,13 +49,13 @@ class HttpCarrier:
         if self.query is not None and "job" not in self._request().names:
             raise ValueError("a query needs ${job} in the body too, or the carrier would know no message by it")
 
-    def submits(self) -> Callable[[Submission], Request]:
+    def submits(self) -> Writer[Submission]:
         """What writes the request for a message."""
         tables = by_table(self.sender, self.senders, self.template_codes)
         known: Variables[Submission] = {**self.variables, **SUBMISSION, **tables}
         return writer(self._request(), known)
 
-    def asks(self) -> Callable[[Question], Request] | None:
+    def asks(self) -> Writer[Question] | None:
         """What writes the question about a message, if the carrier can be asked."""
         if self.query is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 from yarl import URL
@@ -55,35 +55,56 @@ class RequestFormat:
         return names([self.url, self.fields, *self.headers.values()])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """What goes out."""
+    """What goes out for one message."""
 
     method: str
     url: URL | str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] | None = field(repr=False)  #: besides `Writer.fixed`
     payload: bytes | None = field(repr=False)
 
 
-def writer(described: RequestFormat, variables: Variables[M]) -> Callable[[M], Request]:
+@dataclass(frozen=True, slots=True)
+class Writer(Generic[M]):
+    """Writes one kind of request."""
+
+    fixed: Mapping[str, str] = field(repr=False)  #: headers that are the same in all of them
+    _method: str
+    _auth: Hmac | Acs3 | None
+    _url: Callable[[M], URL | str] = field(repr=False)
+    _varying: Callable[[M], dict[str, str] | None] = field(repr=False)
+    _payload: Callable[[M], bytes | None] = field(repr=False)
+
+    def __call__(self, source: M) -> Request:
+        """The request for a message or about one.
+
+        Raises:
+            ValueError: it cannot be written; nothing was sent.
+        """
+        url, headers, payload = self._url(source), self._varying(source), self._payload(source)
+        if self._auth is not None:
+            url, headers = URL(url, encoded=True) if isinstance(url, str) else url, headers or {}
+            sealed = Sealed(self._method, url, {**self.fixed, **headers}, payload or b"", source)
+            headers = headers | self._auth.headers(sealed)
+        return Request(self._method, url, headers, payload)
+
+
+def writer(described: RequestFormat, variables: Variables[M]) -> Writer[M]:
     """What writes such requests.
 
     Raises:
         ValueError: a template names a variable that does not exist, or a field cannot travel as described.
     """
-    url = _url(described, variables)
-    payload = _payload(described, variables)
-    headers = _headers(described, variables)
-    method, auth = described.method, described.auth
-    if not isinstance(auth, Hmac | Acs3):
-        return lambda source: Request(method, url(source), headers(source), payload(source))
-
-    def signed(source: M) -> Request:
-        address, body, known = URL(url(source), encoded=True), payload(source), headers(source)
-        added = auth.headers(Sealed(method, address, known, body or b"", source))
-        return Request(method, address, {**known, **added}, body)
-
-    return signed
+    fixed, varying = _headers(described, variables)
+    return Writer(
+        fixed,
+        described.method,
+        described.auth if isinstance(described.auth, Hmac | Acs3) else None,
+        _url(described, variables),
+        varying,
+        _payload(described, variables),
+    )
 
 
 def _url(described: RequestFormat, variables: Variables[M]) -> Callable[[M], URL | str]:
@@ -135,8 +156,10 @@ def _pairs(fields: Mapping[str, object], variables: Variables[M]) -> Callable[[M
     )
 
 
-def _headers(described: RequestFormat, variables: Variables[M]) -> Callable[[M], Mapping[str, str]]:
-    """The headers that do not depend on the signature; where none depends on the message either, always the same."""
+def _headers(
+    described: RequestFormat, variables: Variables[M]
+) -> tuple[dict[str, str], Callable[[M], dict[str, str] | None]]:
+    """The headers that never change, and what writes the others; those of a signature are not among them."""
     texts = dict(described.headers)
     kind = _CONTENT_TYPES.get(described.encoding) if described.fields is not None else None
     if kind and "content-type" not in map(str.lower, texts):
@@ -151,5 +174,5 @@ def _headers(described: RequestFormat, variables: Variables[M]) -> Callable[[M],
         raise ValueError(f"the header {ill[0]} holds a line end or another control character")
     asking = {name: ready_text(text, variables, in_header) for name, text in texts.items() if name not in fixed}
     if not asking:
-        return lambda _: fixed
-    return lambda source: fixed | {name: fill(source) for name, fill in asking.items()}
+        return fixed, lambda _: None
+    return fixed, lambda source: {name: fill(source) for name, fill in asking.items()}

@@ -39,8 +39,10 @@ class At:
 
 
 def request(url: str = "https://carrier.example/send", of: Any = None, **described: Any) -> Request:
-    carrier = HttpCarrier(url, described.pop("body", BODY), **described)
-    return carrier.submits()(Submission(of or message(), At()))
+    """The request for a message, with all of its headers."""
+    write = HttpCarrier(url, described.pop("body", BODY), **described).submits()
+    written = write(Submission(of or message(), At()))
+    return replace(written, headers={**write.fixed, **(written.headers or {})})
 
 
 def test_fields_travel_as_json() -> None:

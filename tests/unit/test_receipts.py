@@ -51,6 +51,12 @@ def test_a_delivery_receipt_makes_a_final_receipt_that_keeps_what_was_known() ->
     assert "UNDELIV 27" in (receipt.reason or "")
 
 
+def test_a_carrier_that_names_no_id_when_it_is_asked_does_not_take_the_known_one_away() -> None:
+    nameless = DeliveryReceipt("alpha", "", State.DELIVERED, AT)
+    assert advance(replace(BASE, carrier_id="77"), nameless).carrier_id == "77"
+    assert advance(UNKNOWN, nameless).carrier_id is None
+
+
 def test_an_intermediate_status_changes_nothing() -> None:
     assert advance(BASE, DeliveryReceipt("alpha", "77", State.SUBMITTED, AT, status="ENROUTE")) is BASE
 
