@@ -17,10 +17,11 @@ from config.http_tables import (
     VariableName,
 )
 from config.section import Seconds, Section
-from engine.message import Category
+from engine.message import MAINLAND_CHINA, Category
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2}|001|\*)$")]
+Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=60)]], Field(min_length=1)]
 
 
 class Channel(Section):
@@ -29,6 +30,10 @@ class Channel(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,40}$")]
     countries: Annotated[list[Country], Field(min_length=1)] = ["*"]
     categories: Annotated[list[Category], Field(min_length=1)] = list(Category)
+    accounts: Names | None = None
+    signatures: Names | None = None
+    operators: Names | None = None
+    cost: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -39,6 +44,15 @@ class Channel(Section):
     def _check_burst(self) -> Self:
         if self.burst > 1 and self.rate is None:
             raise ValueError(f"burst = {self.burst} counts with a rate only, and there is none")
+        return self
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> Self:
+        if self.operators and MAINLAND_CHINA in self.countries:
+            raise ValueError(
+                "operators are told by the prefix of a number, and in mainland China they cannot be: a channel with"
+                f" operators must not name {MAINLAND_CHINA} among its countries"
+            )
         return self
 
 

@@ -68,7 +68,11 @@ def profile(channel: HttpSettings | SimulatorSettings) -> Profile:
         name=channel.name,
         countries=None if "*" in channel.countries else frozenset(channel.countries),
         categories=frozenset(channel.categories),
+        accounts=frozenset(channel.accounts) if channel.accounts else None,
+        signatures=frozenset(channel.signatures) if channel.signatures else None,
+        operators=frozenset(channel.operators) if channel.operators else None,
         weight=channel.weight,
+        cost=channel.cost or 1.0,
         timeout_s=channel.timeout_s,
         answers_queries=channel.answers_queries,
     )
@@ -109,6 +113,16 @@ def webhook_token(channel: HttpSettings, environment: Mapping[str, str]) -> str 
 def concurrency(settings: Settings) -> dict[Category, int]:
     """Messages under way at once."""
     return {Category(name): count for name, count in settings.concurrency}
+
+
+def may_wait(settings: Settings) -> dict[Category, int]:
+    """Messages that may wait for one channel: with several, half of what is under way, so that none blocks the others.
+
+    With one channel all may: what waits for it in the worker need not be put back into the queue.
+    """
+    if len(settings.channels) == 1:
+        return {}
+    return {category: max(1, count // 2) for category, count in concurrency(settings).items()}
 
 
 def prefetch(settings: Settings) -> dict[Category, int]:

@@ -117,6 +117,7 @@ class Settings(Section):
     api_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     log_level: Literal["debug", "info", "warning", "error"]
     default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    operator_prefixes: Annotated[str, Field(min_length=1)] | None = None
     drain_timeout_s: Seconds
     retry_delays_s: Annotated[list[Seconds], Field(min_length=1)]
     concurrency: Concurrency
@@ -148,6 +149,15 @@ class Settings(Section):
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise ValueError(f"{key} = {twice!r} twice: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _check_costs(self) -> Settings:
+        with_cost, without = ([c.name for c in self.channels if (c.cost is None) is told] for told in (False, True))
+        if with_cost and without:
+            raise ValueError(
+                f"channels: {with_cost[0]} has a cost and {without[0]} has none: they are compared, so give all or none"
+            )
         return self
 
     @model_validator(mode="after")

@@ -45,6 +45,7 @@ class Deliver:
     publisher: ports.ReceiptPublisher
     record_receipt: RecordReceipt
     numbers: ports.NumberReader
+    operators: ports.OperatorResolver
     clock: ports.Clock
     telemetry: ports.Telemetry
     directory: Directory
@@ -122,7 +123,9 @@ class Deliver:
             reason = "Its validity ended before it was sent."
             expired = self._receipt(job, composed, number, State.EXPIRED, "EXPIRED", reason)
             return replace(expired, attempts=grant.attempts)
-        return await self.submit(composed, grant)
+        # Only now, for a look-up may cost money, and most of what is not sent was refused before.
+        operator = await self.operators.operator_of(composed.recipient)
+        return await self.submit(replace(composed, operator=operator), grant)
 
     async def _advance(self, delivery: ports.Delivery, number: str, receipt: Receipt) -> None:
         standing = await self.ledger.advance(number, receipt)

@@ -59,6 +59,7 @@ class Message:
     category: Category
     text: str
     segments: int
+    operator: str | None = None  #: whose subscriber the number is, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,22 @@ class Profile:
     name: str
     countries: frozenset[str] | None = None  #: None: all
     categories: frozenset[Category] | None = None  #: None: all
+    accounts: frozenset[str] | None = None  #: None: all
+    signatures: frozenset[str] | None = None  #: None: all, and messages without one
+    operators: frozenset[str] | None = None  #: None: all, and numbers whose operator is not known
     weight: float = 1.0
+    cost: float = 1.0  #: of a segment, in any unit that all channels share
     timeout_s: float = 8.0  #: after which a submit without an answer is of unknown outcome
     answers_queries: bool = False  #: whether the carrier can be asked what became of a message
 
     def carries(self, message: Message) -> bool:
         """Whether this channel may carry the message at all, well or not."""
-        return (self.countries is None or message.recipient.country in self.countries) and (
-            self.categories is None or message.category in self.categories
+        return (
+            (self.countries is None or message.recipient.country in self.countries)
+            and (self.categories is None or message.category in self.categories)
+            and (self.accounts is None or message.job.account in self.accounts)
+            and (self.signatures is None or message.job.signature in self.signatures)
+            and (self.operators is None or message.operator in self.operators)
         )
 
 

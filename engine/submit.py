@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,10 +19,10 @@ if TYPE_CHECKING:
 
     from engine import ports
     from engine.claims import Granted
-    from engine.message import Message
+    from engine.message import Category, Message
     from engine.outcomes import Outcome
 
-PATIENCE_S = 1.0  #: of waiting for room on one channel while others are left to try
+PATIENCE_S = 1.0  #: of waiting for room on one channel while others are left that might have some
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Submit:
     clock: ports.Clock
     telemetry: ports.Telemetry
     rng: Random = field(default_factory=Random)
+    #: Messages of a category that may wait for one channel at a time, for those who wait keep others, whose channel
+    #: has room, from being taken up; more than that come back later. What is not named may all wait.
+    may_wait: Mapping[Category, int] = field(default_factory=dict)
+    _waiting: Counter[tuple[str, Category]] = field(default_factory=Counter, init=False)
 
     async def __call__(self, message: Message, grant: Granted) -> Receipt | NotNow:
         receipt = replace(self._receipt(message, State.FAILED), attempts=grant.attempts)
@@ -49,7 +56,8 @@ class Submit:
         worth_retrying = False
         while order:
             name = order.pop(0)
-            outcome = await self._try(self.channels[name], message, grant, last=not order)
+            last = all(self._crowded(other, message.category) for other in order)
+            outcome = await self._try(self.channels[name], message, grant, last=last)
             if outcome is None:
                 worth_retrying = True
                 continue
@@ -78,26 +86,39 @@ class Submit:
 
     async def _try(self, channel: ports.Channel, message: Message, grant: Granted, *, last: bool) -> Outcome | None:
         """One submit, bounded so that it surely ends within the lease; None if there was no room for it."""
+        line = channel.profile.name, message.category
+        if self._crowded(*line):
+            return None
         timeout_s = channel.profile.timeout_s
         budget_s = grant.deadline - timeout_s - self.clock.monotonic()
-        async with channel.place(message, budget_s if last else min(budget_s, PATIENCE_S)) as free:
-            started = self.clock.monotonic()
-            if not free or started + timeout_s > grant.deadline:
-                return None
-            try:
-                async with asyncio.timeout(timeout_s):
-                    outcome = await channel.submit(message)
-            except TimeoutError:
-                outcome = Unanswered(f"No answer within {timeout_s:g} s.")
-            except Exception as error:  # noqa: BLE001  (whatever it was, bytes may have left)
-                outcome = Unanswered(f"The submit broke off with {type(error).__name__}.")
-            latency_s = self.clock.monotonic() - started
+        with ExitStack() as waiting:
+            self._waiting[line] += 1
+            waiting.callback(self._stop_waiting, line)
+            async with channel.place(message, budget_s if last else min(budget_s, PATIENCE_S)) as free:
+                waiting.close()
+                started = self.clock.monotonic()
+                if not free or started + timeout_s > grant.deadline:
+                    return None
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        outcome = await channel.submit(message)
+                except TimeoutError:
+                    outcome = Unanswered(f"No answer within {timeout_s:g} s.")
+                except Exception as error:  # noqa: BLE001  (whatever it was, bytes may have left)
+                    outcome = Unanswered(f"The submit broke off with {type(error).__name__}.")
+                latency_s = self.clock.monotonic() - started
         name = channel.profile.name
         self.health.observe(name, outcome, latency_s)
         self.telemetry.emit(
             events.Submitted(message.job.id, name, message.category, outcome, message.segments, latency_s)
         )
         return outcome
+
+    def _crowded(self, name: str, category: Category) -> bool:
+        return self._waiting[name, category] >= self.may_wait.get(category, inf)
+
+    def _stop_waiting(self, line: tuple[str, Category]) -> None:
+        self._waiting[line] -= 1
 
     def _receipt(self, message: Message, state: State) -> Receipt:
         receipt = receipt_for(

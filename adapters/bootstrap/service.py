@@ -20,12 +20,14 @@ from adapters.http.server import HttpServer
 from adapters.http.webhooks import Webhooks
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.numbers import PhoneNumbers
+from adapters.operators import PrefixTable
 from adapters.telemetry.fanout import Fanout
 from adapters.telemetry.logs import Logs
 from adapters.telemetry.metrics import Metrics
 from config import policy
 from config.channels import HttpSettings
 from config.load import ConfigError
+from config.operators import operators
 from engine.assign_inbound import AssignInbound
 from engine.deliver import Deliver
 from engine.inbound import InboundMessage
@@ -153,12 +155,13 @@ async def service(
                 queue=backends.queue,
                 schedule=backends.schedule,
                 ledger=backends.ledger,
-                submit=Submit(channels, health, clock, telemetry),
+                submit=Submit(channels, health, clock, telemetry, may_wait=policy.may_wait(settings)),
                 resolve=Resolve(backends.ledger, channels, clock, telemetry, how),
                 correlator=backends.correlator,
                 publisher=backends.publisher,
                 record_receipt=record_receipt,
                 numbers=numbers,
+                operators=PrefixTable(operators(settings)),
                 clock=clock,
                 telemetry=telemetry,
                 directory=policy.directory(settings),

@@ -87,6 +87,17 @@ class OneChannel:
     async def close(self) -> None: ...
 
 
+class Operators:
+    """Everybody is the same operator's subscriber; how often it was asked is counted."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def operator_of(self, recipient: Recipient) -> str | None:
+        self.asked += 1
+        return "first"
+
+
 @dataclass
 class World:
     """The parts of an engine around one channel; queue, publisher, store and telemetry just write down."""
@@ -107,6 +118,7 @@ class World:
             resend=self.resend,
         )
         channels = {"alpha": self.channel}
+        self.operators = Operators()
         self.schedule = MemorySchedule()
         self.ledger = MemoryLedger(self.clock)
         self.correlator = MemoryCorrelator(self.clock)
@@ -122,6 +134,7 @@ class World:
             publisher=self,
             record_receipt=self.record,
             numbers=self,
+            operators=self.operators,
             clock=self.clock,
             telemetry=self,
             directory=Directory(
@@ -296,6 +309,24 @@ async def test_a_job_is_tried_again_later_until_its_validity_ends() -> None:
     assert (receipt.state, receipt.final, receipt.attempts) == (State.EXPIRED, True, 4)
     assert world.settled == [job.id]
     assert sum(delays) == 300
+
+
+async def test_a_channel_for_the_numbers_operator_carries_the_message_and_one_for_another_does_not() -> None:
+    world = World()
+    world.channel.profile = Profile("alpha", operators=frozenset({"second"}))
+    assert (await world.run(world.job())).code == "NO_CHANNEL"
+    world.channel.profile = Profile("alpha", operators=frozenset({"first"}))
+    assert (await world.run(world.job())).state is State.SUBMITTED
+
+
+async def test_the_operator_is_looked_up_once_and_only_for_what_is_about_to_be_sent() -> None:
+    world = World()
+    await world.run(world.job())
+    assert world.operators.asked == 1
+    assert (await world.run(world.job())).code == "LIMIT_OTP_PER_NUMBER"
+    await world.run(world.job(template="NONE"))
+    await world.run(world.job(to="nowhere"))
+    assert world.operators.asked == 1
 
 
 async def test_a_scheduled_job_waits_for_its_time_uncharged() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from uuid import uuid4
@@ -23,9 +24,11 @@ def shares(*candidates: Candidate) -> dict[str, float]:
     return {candidate.name: first[candidate.name] / DRAWS for candidate in candidates}
 
 
-def message(country: str = "CN", category: Category = Category.OTP) -> Message:
-    job = Job(uuid4(), "+8613800000000", category, datetime.now(UTC))
-    return Message(job, Recipient("+8613800000000", country), category, "text", 1)
+def message(
+    country: str = "CN", category: Category = Category.OTP, operator: str | None = None, **fields: str
+) -> Message:
+    job = replace(Job(uuid4(), "+8613800000000", category, datetime.now(UTC)), **fields)
+    return Message(job, Recipient("+8613800000000", country), category, "text", 1, operator)
 
 
 def test_equal_channels_share_equally() -> None:
@@ -68,3 +71,21 @@ def test_a_channel_carries_its_countries_and_categories_only() -> None:
     assert not profile.carries(message(country="GB"))
     assert not profile.carries(message(category=Category.PROMOTION))
     assert Profile("b").carries(message(country="GB", category=Category.PROMOTION))
+
+
+def test_a_channel_carries_its_accounts_and_signatures_only() -> None:
+    accounts, signatures = Profile("a", accounts=frozenset({"shop"})), Profile("b", signatures=frozenset({"Acme"}))
+    assert accounts.carries(message(account="shop"))
+    assert not accounts.carries(message())
+    assert signatures.carries(message(signature="Acme"))
+    assert not signatures.carries(message(signature="Acne"))
+    assert not signatures.carries(message())
+
+
+def test_a_number_of_unknown_operator_goes_only_over_channels_that_are_for_all_operators() -> None:
+    some, all_operators = Profile("a", operators=frozenset({"first"})), Profile("b")
+    assert some.carries(message("GB", operator="first"))
+    assert not some.carries(message("GB", operator="second"))
+    assert not some.carries(message("GB"))
+    assert all_operators.carries(message("GB"))
+    assert all_operators.carries(message("GB", operator="second"))

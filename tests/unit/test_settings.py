@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.load import ConfigError, load
-from config.policy import policy
+from config.policy import may_wait, policy, profile
 from config.settings import Settings
 from engine.message import Category
 
@@ -66,6 +66,13 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
         (CHANNEL + "rate = -1", ["channels[0].rate", "-1", "greater than 0"]),
         (CHANNEL + "burst = 5", ["channels[0]", "burst", "5", "rate"]),
         (CHANNEL + "rate = 5\nburst = 0", ["channels[0].burst", "0", "greater than or equal to 1"]),
+        (CHANNEL + "cost = 0", ["channels[0].cost", "0", "greater than 0"]),
+        (CHANNEL + "cost = 1\n" + CHANNEL.replace("alpha", "beta"), ["alpha", "beta", "cost", "all or none"]),
+        (CHANNEL + "signatures = []", ["channels[0].signatures", "at least 1"]),
+        (
+            CHANNEL + 'countries = ["CN"]\noperators = ["first"]',
+            ["channels[0]", "operators", "prefix", "mainland China", "CN"],
+        ),
         (CHANNEL + "colour = 1", ["channels[0].colour", "not a setting"]),
         (CHANNEL.replace("simulator", "pigeon"), ["channels[0].kind", "pigeon", "'simulator'"]),
         (CHANNEL + CHANNEL, ["alpha", "twice"]),
@@ -82,6 +89,24 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
 def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(tmp_path: Path, toml: str, words: list[str]) -> None:
     said = complaint(tmp_path, toml)
     assert all(word in said for word in words), said
+
+
+def test_a_channel_may_be_for_some_messages_only_and_at_a_price(tmp_path: Path) -> None:
+    filters = 'accounts = ["shop"]\nsignatures = ["Acme"]\noperators = ["first"]\ncost = 0.03\n'
+    narrow = profile(settings(tmp_path, CHANNEL + filters).channels[0])
+    assert (narrow.accounts, narrow.signatures, narrow.operators) == ({"shop"}, {"Acme"}, {"first"})
+    assert narrow.cost == 0.03
+    wide = profile(settings(tmp_path, CHANNEL).channels[0])
+    assert (wide.accounts, wide.signatures, wide.operators, wide.cost) == (None, None, None, 1.0)
+
+
+def test_half_of_what_is_under_way_may_wait_for_one_of_several_channels_and_all_for_the_only_one(
+    tmp_path: Path,
+) -> None:
+    concurrency = "[concurrency]\npromotion = 7\n"
+    assert may_wait(settings(tmp_path, concurrency + CHANNEL)) == {}
+    two = may_wait(settings(tmp_path, concurrency + CHANNEL + CHANNEL.replace("alpha", "beta")))
+    assert (two[Category.OTP], two[Category.PROMOTION]) == (100, 3)
 
 
 def test_an_unknown_outcome_may_be_sent_once_more_where_its_category_says_so(tmp_path: Path) -> None:
