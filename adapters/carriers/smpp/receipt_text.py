@@ -10,22 +10,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
 _KEYS = r"(?:id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)"
+_FIELD = re.compile(rf"(?<!\S)(id|stat|err|done[ _]?date): ?(?!{_KEYS}:)(\S+)", re.IGNORECASE)
 _TEXT = re.compile(r"(?<!\S)text:", re.IGNORECASE)
-_FORMATS = {10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%Y%m%d%H%M"), 14: ("%Y%m%d%H%M%S",)}  # by their length
-
-
-def _field(key: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\S){key}: ?(?!{_KEYS}:)(\S+)", re.IGNORECASE)
-
-
-_ID, _STAT, _ERR, _DONE = (_field(key) for key in ("id", "stat", "err", r"done[ _]?date"))
+_YEARS = {10: (2,), 12: (2, 4), 14: (4,)}  # digits that the year may have in a date of so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +36,14 @@ def read_text(text: str) -> ReceiptText:
     """The fields of a receipt's text."""
     written = text.replace("\0", " ")
     found = _TEXT.search(written)
-    before, behind = (written[: found.start()], written[found.end() :]) if found else (written, "")
-    return ReceiptText(*(_find(field, before, behind) for field in (_ID, _STAT, _ERR, _DONE)))
+    before = _fields(written[: found.start()] if found else written)
+    fields = dict([*(_fields(written[found.end() :]) if found else ()), *reversed(before)])
+    return ReceiptText(fields.get("i"), fields.get("s"), fields.get("e"), fields.get("d"))
 
 
-def _find(field: re.Pattern[str], before: str, behind: str) -> str | None:
-    values = field.findall(before)[:1] or field.findall(behind)[-1:]
-    return values[0].rstrip(",;") or None if values else None
+def _fields(written: str) -> list[tuple[str, str]]:
+    """The first letters of fields, no two of which are the same, and the values."""
+    return [(name[0].lower(), value.rstrip(",;")) for name, value in _FIELD.findall(written) if value.strip(",;")]
 
 
 def latest_instant(done: str, zone: tzinfo) -> datetime | None:
@@ -58,11 +53,12 @@ def latest_instant(done: str, zone: tzinfo) -> datetime | None:
     """
     if not (done.isascii() and done.isdigit()):
         return None
-    for form in _FORMATS.get(len(done), ()):
+    for digits in _YEARS.get(len(done), ()):
+        year = int(done[:digits]) + (2000 if digits == 2 else 0)
+        month, day, hour, minute, *stated = (int(done[at : at + 2]) for at in range(digits, len(done), 2))
+        second = stated[0] if stated else 59
         try:
-            local = datetime.strptime(done, form).replace(tzinfo=zone)
-            whole = timedelta(seconds=1) if form.endswith("%S") else timedelta(minutes=1)
-            return local.astimezone(UTC) + whole - timedelta(milliseconds=1)
+            return datetime(year, month, day, hour, minute, second, 999_000, zone).astimezone(UTC)
         except (ValueError, OverflowError):
             continue
     return None
