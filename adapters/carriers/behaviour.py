@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 class Report(NamedTuple):
     """A delivery receipt that is to come."""
 
-    after_s: float  #: from taking the message; 0 is before the submit is answered
+    after_s: float  #: from taking the message
     delivered: bool
+    early: bool  #: it goes out before the submit is answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,12 @@ class Behaviour:
         if _happens(self.receipt_never, rng):
             return []
         after_s = latency_s + self._around(self.receipt_delay_s, rng)
-        if _happens(self.receipt_early, rng):
+        early = _happens(self.receipt_early, rng)
+        if early:
             after_s = 0.0
         elif _happens(self.receipt_late, rng):
             after_s += self.receipt_late_s
-        report = Report(after_s, not _happens(self.undelivered, rng))
+        report = Report(after_s, not _happens(self.undelivered, rng), early)
         return [report] * (2 if _happens(self.receipt_twice, rng) else 1)
 
     def _around(self, seconds: float, rng: Random) -> float:

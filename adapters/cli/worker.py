@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from typing import Annotated
 
@@ -13,12 +11,11 @@ from cyclopts import Parameter
 from adapters.bootstrap import Role, service
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
+from adapters.cli.signals import stop_on_signals
 from adapters.telemetry.logs import configure
 from adapters.watchdog import watched
 from config.load import load
 from config.settings import Settings  # noqa: TC001
-
-SECOND_SIGNAL = 130
 
 
 def worker(
@@ -42,7 +39,7 @@ def worker(
 
 async def _work(settings: Settings, roles: list[Role]) -> None:
     log = structlog.stdlib.get_logger("sms")
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     patience_s = min(seconds for _, seconds in settings.visibility_timeout_s) / 2
     async with watched(patience_s), service(settings, stop, roles=roles) as running:
         if settings.embedded:
@@ -53,18 +50,3 @@ async def _work(settings: Settings, roles: list[Role]) -> None:
         log.info("listening", url=running.url, roles=[role.value for role in roles])
         await running.work(stop)
         log.info("drained")
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """An event that the first signal sets; the second ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            sys.exit(SECOND_SIGNAL)
-        stop.set()
-
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, on_signal)
-    return stop
