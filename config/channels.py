@@ -15,8 +15,10 @@ from config.http_tables import (
     SignatureSettings,
     Url,
     VariableName,
+    Verdict,
 )
 from config.section import Seconds, Section
+from config.smpp_tables import Latin, Sender, TlsSettings
 from engine.message import MAINLAND_CHINA, Category
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -113,4 +115,34 @@ class HttpSettings(Channel):
         return self.query is not None
 
 
-ChannelSettings = Annotated[SimulatorSettings | HttpSettings, Field(discriminator="kind")]
+class SmppSettings(Channel):
+    """A carrier that speaks SMPP 3.4."""
+
+    kind: Literal["smpp"]
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    system_id: Annotated[Latin, Field(max_length=15)]
+    password: Annotated[SecretStr, Field(min_length=1)] | None = None
+    password_env: str | None = None
+    long_password: bool = False
+    system_type: Annotated[Latin, Field(max_length=12)] = ""
+    mode: Literal["transceiver", "transmitter+receiver"] = "transceiver"
+    binds: Annotated[int, Field(ge=1, le=100)] = 1
+    tls: TlsSettings | None = None
+    enquire_link_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    sender: Sender = ""
+    encoding: Literal["gsm7", "ascii", "latin1"] = "gsm7"
+    latin1: bool = False
+    long_messages: Literal["udh", "sar", "payload"] = "udh"
+    time_zone: str = "UTC"
+    statuses: dict[str, Verdict] = {}
+    answers_queries: bool = False
+
+    @model_validator(mode="after")
+    def _check_password(self) -> Self:
+        if (self.password is None) == (self.password_env is None):
+            raise ValueError("either password or password_env is needed")
+        return self
+
+
+ChannelSettings = Annotated[SimulatorSettings | HttpSettings | SmppSettings, Field(discriminator="kind")]

@@ -13,10 +13,12 @@ from engine.opt_out import keywords
 from engine.policy import Policy
 from engine.routing import Profile
 
+MAX_PASSWORD, MAX_LONG_PASSWORD = 8, 64  #: characters; the first is SMPP's own limit (3.4, 5.2.2)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from config.channels import Channel, HttpSettings, SimulatorSettings
+    from config.channels import Channel, ChannelSettings, HttpSettings, SmppSettings
     from config.settings import PerCategory, Settings
     from engine.opt_out import Keywords
 
@@ -62,7 +64,7 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def profile(channel: HttpSettings | SimulatorSettings) -> Profile:
+def profile(channel: ChannelSettings) -> Profile:
     """What the operator says of a channel."""
     return Profile(
         name=channel.name,
@@ -97,6 +99,25 @@ def variables(channel: HttpSettings, environment: Mapping[str, str]) -> dict[str
     found = {name: _variable(channel, name_of, environment) for name, name_of in channel.variables_env.items()}
     own = {"webhook_url": channel.webhook_url} if channel.webhook_url else {}
     return {**channel.variables, **found, **own}
+
+
+def smpp_password(channel: SmppSettings, environment: Mapping[str, str]) -> str:
+    """The password of a channel's binds.
+
+    Raises:
+        ConfigError: its variable is not set, or it is one that SMPP has no room for.
+    """
+    if channel.password_env is not None:
+        password = _variable(channel, channel.password_env, environment)
+    else:
+        password = channel.password.get_secret_value() if channel.password else ""
+    most = MAX_LONG_PASSWORD if channel.long_password else MAX_PASSWORD
+    if len(password) > most or not (password.isascii() and password.isprintable()):
+        longer = (
+            "" if channel.long_password else ", unless long_password = true says that the carrier takes longer ones"
+        )
+        raise ConfigError(f"Channel {channel.name}: a password has up to {most} ASCII characters{longer}.")
+    return password
 
 
 def webhook_token(channel: HttpSettings, environment: Mapping[str, str]) -> str | None:

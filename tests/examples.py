@@ -12,6 +12,7 @@ from adapters.carriers.http import HttpChannel
 from adapters.clock import SystemClock
 from adapters.http.server import HttpServer
 from adapters.http.webhooks import Webhooks
+from adapters.telemetry.fanout import Fanout
 from config.channels import HttpSettings
 from config.load import load
 from tests.carriers import NoRateCap
@@ -46,7 +47,7 @@ async def example(name: str, real: str, stand_in: str, environment: Mapping[str,
         moved["query"] = described.query.model_copy(update={"url": described.query.url.replace(real, stand_in)})
     described = described.model_copy(update=moved)
     settings = settings.model_copy(update={"channels": [described]})
-    channel = channels.build(settings, NoRateCap(), SystemClock(), environment)[name]
+    channel = channels.build(settings, NoRateCap(), SystemClock(), Fanout(), environment)[name]
     assert isinstance(channel, HttpChannel)
     receipts = receipts_webhook(described, channel, environment)
     inbound = inbound_webhook(described, channel, environment)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from ssl import SSLContext
 
 from adapters.carriers.smpp.commands import Command, Status
-from adapters.carriers.smpp.message_bodies import SubmitSmResp
+from adapters.carriers.smpp.message_bodies import DeliverSm, SubmitSmResp
 from adapters.carriers.smpp.pdu import Body, Frames, Pdu, encode
 from adapters.carriers.smpp.session_bodies import (
     BindReceiverResp,
@@ -161,3 +161,65 @@ def answers(status: int = Status.ESME_ROK, *, silent: bool = False) -> Callable[
         return True
 
     return script
+
+
+class Carrier:
+    """A script of a carrier that takes messages, and reports on each until the report is taken."""
+
+    def __init__(self, smsc: Smsc, mode: str, latency_s: float, *, early: bool, report: bool) -> None:
+        self.taken: list[tuple[str, None]] = []  #: its id of every message taken; of our jobs it knows nothing
+        self._smsc = smsc
+        self._mode = mode
+        self._latency_s = latency_s
+        self._early = early
+        self._report = report
+        self._open: dict[tuple[SmscLink, int], asyncio.Future[int]] = {}  # reports not answered yet
+        self._working: set[asyncio.Task[None]] = set()
+
+    def __call__(self, link: SmscLink, pdu: Pdu) -> bool:
+        match pdu.command:
+            case Command.SUBMIT_SM:
+                self._begin(self._submitted(link, pdu.sequence))
+            case Command.DELIVER_SM_RESP if answer := self._open.pop((link, pdu.sequence), None):
+                answer.set_result(pdu.status)
+            case _:
+                return False
+        return True
+
+    def stop(self) -> None:
+        for task in self._working:
+            task.cancel()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _submitted(self, link: SmscLink, sequence: int) -> None:
+        refusals = {
+            "refuse": Status.ESME_RINVDSTADR,
+            "fault": Status.ESME_RSYSERR,
+            "throttle": Status.ESME_RTHROTTLED,
+        }
+        if self._mode in refusals:
+            link.send(SubmitSmResp(), sequence, refusals[self._mode])
+            return
+        carrier_id = self._smsc.new_id()
+        self.taken.append((carrier_id, None))
+        if self._mode == "silent":
+            return
+        if self._report and self._early:
+            await self._tell(link, carrier_id)
+        await asyncio.sleep(self._latency_s)
+        link.send(SubmitSmResp(carrier_id), sequence)
+        if self._report and not self._early:
+            await self._tell(link, carrier_id)
+
+    async def _tell(self, link: SmscLink, carrier_id: str) -> None:
+        body = DeliverSm(esm_class=4, short_message=f"id:{carrier_id} stat:DELIVRD".encode())
+        while not link.over:
+            answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._open[link, link.send(body)] = answer
+            if await answer == Status.ESME_ROK:
+                return
+            await asyncio.sleep(0.005)

@@ -13,6 +13,7 @@ from adapters.bootstrap import channels as ways
 from adapters.bootstrap.backends import embedded, on_servers
 from adapters.bootstrap.http_carrier import inbound_webhook, receipts_webhook
 from adapters.carriers.http import HttpChannel
+from adapters.carriers.smpp.channel import SmppChannel
 from adapters.clock import SystemClock
 from adapters.http.jobs import Jobs
 from adapters.http.probes import Probes
@@ -132,7 +133,7 @@ async def service(
             prefetch = policy.prefetch(settings) if Role.DELIVER in roles else {}
             standing = on_servers(settings, prefetch, clock, telemetry, record=Role.RECORD in roles)
             backends = await stack.enter_async_context(standing)
-        channels = ways.build(settings, backends.rate_cap, clock)
+        channels = ways.build(settings, backends.rate_cap, clock, telemetry)
         health = MemoryHealthBoard(clock)
         metrics.watch(channels.values(), health, backends.outages)
         record_receipt = RecordReceipt(
@@ -184,6 +185,8 @@ async def service(
             raise ConfigError(f"http_host:http_port = {address} cannot be listened on: {error.strerror}.") from None
         stack.push_async_callback(server.close)
         for channel in channels.values():
+            if isinstance(channel, SmppChannel) and Role.DELIVER not in roles:
+                continue  # carriers count the binds of an account
             await channel.open(tell)
             stack.push_async_callback(channel.close)
         yield Service(

@@ -1,4 +1,4 @@
-"""What every channel promises the engine, over the simulated carrier and over one that speaks HTTP."""
+"""What every channel promises the engine, over the simulated carrier and those that speak HTTP and SMPP."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ import pytest
 from adapters.carriers.behaviour import Behaviour
 from adapters.carriers.http import HttpChannel
 from adapters.carriers.simulator import SimulatedChannel
+from adapters.carriers.smpp.channel import SmppChannel
+from adapters.carriers.smpp.dialect import Dialect
+from adapters.carriers.smpp.login import Login, Mode
 from adapters.clock import SystemClock
 from adapters.http.server import HttpServer
 from adapters.http.webhooks import Webhook, Webhooks
+from adapters.telemetry.fanout import Fanout
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled
 from engine.receipts import NotSent, State, receipt_for
 from engine.record_receipt import StillInHand
 from engine.routing import Profile
 from tests.carriers import JsonCarrier, message, places
+from tests.smsc import Carrier, Smsc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -92,8 +97,35 @@ async def over_http(
         await server.close()
 
 
-@pytest.fixture(params=[simulated, over_http], ids=["simulator", "http"])
+@asynccontextmanager
+async def over_smpp(
+    mode: str = "accept", *, latency_s: float = 0.0, early: bool = False, report: bool = True, window: int = 10
+) -> AsyncIterator[Rig]:
+    async with Smsc().running() as smsc:
+        carrier = smsc.script = Carrier(smsc, mode, latency_s, early=early, report=report)
+        login = Login("127.0.0.1", smsc.port, "user", "secret")
+        channel = SmppChannel(
+            PROFILE,
+            places(window),
+            login,
+            [Mode.TRANSCEIVER],
+            Dialect(),
+            clock=SystemClock(),
+            telemetry=Fanout(),
+            rng=Random(1),
+        )
+        yield Rig(channel, lambda: list(carrier.taken))
+        carrier.stop()
+
+
+@pytest.fixture(params=[simulated, over_http, over_smpp], ids=["simulator", "http", "smpp"])
 def rig(request: pytest.FixtureRequest) -> Callable[..., AbstractAsyncContextManager[Rig]]:
+    return request.param
+
+
+@pytest.fixture(params=[simulated, over_http], ids=["simulator", "http"])
+def askable_rig(request: pytest.FixtureRequest) -> Callable[..., AbstractAsyncContextManager[Rig]]:
+    """Of a carrier that knows a message by our reference; over SMPP none does."""
     return request.param
 
 
@@ -210,8 +242,8 @@ def unknown(of: Message) -> Receipt:
     return receipt_for(of.job, State.UNKNOWN, SystemClock().now(), category=of.category, to=of.recipient.number)
 
 
-async def test_a_message_that_was_taken_and_not_answered_is_found_by_our_reference(rig: Any) -> None:
-    async with rig("silent", report=False) as on:
+async def test_a_message_that_was_taken_and_not_answered_is_found_by_our_reference(askable_rig: Any) -> None:
+    async with askable_rig("silent", report=False) as on:
         await on.channel.open(Inbox())
         one = message()
         with pytest.raises(TimeoutError):
@@ -222,8 +254,8 @@ async def test_a_message_that_was_taken_and_not_answered_is_found_by_our_referen
         await on.channel.close()
 
 
-async def test_a_message_that_never_came_was_surely_not_sent(rig: Any) -> None:
-    async with rig() as on:
+async def test_a_message_that_never_came_was_surely_not_sent(askable_rig: Any) -> None:
+    async with askable_rig() as on:
         await on.channel.open(Inbox())
         await on.submit()
         assert await on.channel.ask(unknown(message())) == NotSent()

@@ -11,6 +11,7 @@ from adapters.bootstrap import channels
 from adapters.bootstrap.http_carrier import inbound_webhook, receipts_webhook
 from adapters.carriers.http import HttpChannel
 from adapters.clock import SystemClock
+from adapters.telemetry.fanout import Fanout
 from config.channels import HttpSettings
 from config.load import ConfigError, load
 from tests.carriers import NoRateCap
@@ -25,7 +26,9 @@ CHANNEL = '[[channels]]\nname = "alpha"\nkind = "http"\nurl = "http://carrier.ex
 
 
 def built(settings: Settings, environment: dict[str, str] = SECRETS) -> Channels:
-    return channels.build(settings, NoRateCap(), SystemClock(), environment)
+    return channels.build(
+        settings, NoRateCap(), SystemClock(), Fanout(), {**environment, "OPERATOR_PASSWORD": "s3cret"}
+    )
 
 
 def settings(tmp_path: Path, toml: str) -> Settings:

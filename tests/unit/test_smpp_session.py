@@ -54,7 +54,11 @@ class Bound:
         self.running = running  #: ends with the reason of the session's end
 
     def submit(self, late: Any = never_late, body: SubmitSm = SUBMIT) -> asyncio.Task[Pdu]:
-        return asyncio.create_task(self.session.submit(body, late))
+        async def submit() -> Pdu:
+            with self.session.place():
+                return await self.session.submit(body, late)
+
+        return asyncio.create_task(submit())
 
 
 @asynccontextmanager
@@ -221,7 +225,7 @@ async def test_a_submit_that_cannot_be_written_leaves_the_session_well() -> None
         with pytest.raises(ValueError, match="destination_addr"):
             await on.submit(body=SubmitSm(destination_addr="9" * 30))
         assert (await on.submit()).status == Status.ESME_ROK
-        assert on.session.submits == 0
+        assert on.session.room == 10
 
 
 async def test_a_carrier_that_answers_no_submit_is_left_once_the_window_went_by_in_silence() -> None:

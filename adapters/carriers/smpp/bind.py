@@ -82,7 +82,7 @@ class Bind:
             session = Session(take, self._window, self._pace, changed)
             try:
                 await bind(self._login, self.mode, session, self._pace)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  (nobody would start us again)
                 failures += 1
                 lasting = isinstance(error, BindRefusedError) and error.lasting
                 self.refused = said(error) if lasting else None

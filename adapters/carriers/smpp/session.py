@@ -17,7 +17,7 @@ from adapters.carriers.smpp.requests import Requests
 from adapters.carriers.smpp.session_bodies import EnquireLink, EnquireLinkResp, GenericNack, Unbind, UnbindResp
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from adapters.carriers.smpp.message_bodies import SubmitSm
     from adapters.carriers.smpp.pdu import Body, PduError
@@ -52,7 +52,7 @@ class Session:
         """
         self.link = Link(self._hear, self._mishear, self.end)
         self.reason: str | None = None
-        self.submits = 0  #: under way
+        self.held = 0  #: places of the window
         self._window = window
         self._pace = pace
         self._shut = shut
@@ -71,26 +71,34 @@ class Session:
 
     @property
     def room(self) -> int:
-        """How many submits it takes just now."""
-        return self._window - self.submits if self.takes_submits else 0
+        """How many places of the window are free."""
+        return self._window - self.held if self.takes_submits else 0
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """One place of the window, for the submits of one message one after the other."""
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+            self._leave_if_idle()
 
     async def submit(self, body: SubmitSm, late: Callable[[Pdu], None]) -> Pdu:
-        """The carrier's answer to a submit, however long that takes; whoever waits no longer may be told by `late`.
+        """The carrier's answer to a submit, however long that takes; one given up before it came is told to `late`.
+
+        Whoever submits holds a `place`.
 
         Raises:
             NotWrittenError: it was surely not sent.
             NoAnswerError: it was written, and no answer will come.
             ValueError: it cannot be written.
         """
-        self.submits += 1
         try:
             return await self.ask(body, late)
         except asyncio.CancelledError:
             self._count_unheeded()
             raise
-        finally:
-            self.submits -= 1
-            self._leave_if_idle()
 
     async def ask(self, body: Body, late: Callable[[Pdu], None] | None = None) -> Pdu:
         """The carrier's answer to any request; raises as `submit` does."""
@@ -196,7 +204,7 @@ class Session:
         self._shut()
 
     def _leave_if_idle(self) -> None:
-        if self._goodbye is not None and not self.submits:
+        if self._goodbye is not None and not self.held:
             self._leave()
 
     def _leave(self) -> None:
