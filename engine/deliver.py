@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine import ports
     from engine.claims import Verdict
     from engine.compose import Directory
+    from engine.correlation import Correlation
+    from engine.evidence import Match
     from engine.limits import Rule
     from engine.message import Job
     from engine.policy import Policy
@@ -41,7 +43,7 @@ class Deliver:
     ledger: ports.Ledger
     submit: Submit
     resolve: Resolve
-    correlator: ports.Correlator
+    correlation: Correlation
     publisher: ports.ReceiptPublisher
     record_receipt: RecordReceipt
     numbers: ports.NumberReader
@@ -147,8 +149,8 @@ class Deliver:
         await self.publisher.publish(receipt)
         age_s = (self.clock.now() - receipt.enqueued_at).total_seconds()
         self.telemetry.emit(events.Reported(receipt, age_s, repeated))
-        for dlr in early:
-            await self.record_receipt.apply(dlr, number, receipt.job)
+        for dlr, match in early:
+            await self.record_receipt.catch_up(dlr, match)
         if receipt.unresolved:
             return await self._defer(delivery, "unresolved", self.resolve.next_look_s(receipt))
         await self.queue.settle(delivery)
@@ -156,15 +158,15 @@ class Deliver:
     async def _set_aside(self, delivery: ports.Delivery, number: str, late: Receipt) -> None:
         """Another worker was granted the job meanwhile and reports it; what carriers say of our submit counts too."""
         self.telemetry.emit(events.StaleResult(late.job, late.channel))
-        for dlr in await self._link(number, late):
-            await self.record_receipt.apply(dlr, number, late.job)
+        for dlr, match in await self._link(number, late):
+            await self.record_receipt.catch_up(dlr, match)
         await self.queue.settle(delivery)
 
-    async def _link(self, number: str, receipt: Receipt) -> Sequence[DeliveryReceipt]:
+    async def _link(self, number: str, receipt: Receipt) -> Sequence[tuple[DeliveryReceipt, Match]]:
         """From now on the carrier's word finds the job; answers what it said before."""
         if receipt.state is not State.SUBMITTED or not receipt.channel or not receipt.carrier_id:
             return ()
-        return await self.correlator.remember(receipt.channel, receipt.carrier_id, number, receipt.job)
+        return await self.correlation.remember(receipt.channel, receipt.carrier_id, number, receipt.job)
 
     async def _defer(self, delivery: ports.Delivery, why: str, delay_s: float) -> None:
         self.telemetry.emit(events.Deferred(delivery.job.id, delivery.job.category, why, delay_s))

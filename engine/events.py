@@ -79,6 +79,7 @@ class DeliveryReceiptSeen:
     channel: str
     status: str
     matched: bool
+    rule: str | None = None  #: by which the ids are one (`engine.carrier_ids.Rule`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class AnsweredLate:
 class Recorded:
     """A batch of receipts stands in the message store."""
 
+    kind: str  #: receipts, or delivery_receipts that became none
     receipts: int
     seconds: float
 

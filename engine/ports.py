@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from engine.claims import Claim, Granted, Verdict
     from engine.events import Event
+    from engine.evidence import Evidence, Link
     from engine.inbound import InboundMessage
     from engine.message import Message, Recipient
     from engine.outcomes import Outcome
-    from engine.receipts import DeliveryReceipt, NotSent, Receipt
+    from engine.receipts import DeliveryReceipt, NotSent, Receipt, State
     from engine.routing import Profile
 
 __all__ = ["Delivery", "JobIntake", "JobQueue", "Schedule"]  # of a file of their own, and called by this one's name
@@ -75,14 +76,22 @@ class Ledger(Protocol):
 
 
 class Correlator(Protocol):
-    """Which job a carrier means when it reports on its own message id."""
+    """Carriers' message ids and what is known of them, filed in buckets by channel. (`engine.correlation`)"""
 
-    async def remember(self, channel: str, carrier_id: str, recipient: str, job: UUID) -> Sequence[DeliveryReceipt]:
-        """Link a carrier's id to a job; answers the delivery receipts that came before, oldest first."""
+    async def link(self, channel: str, bucket: str, link: Link) -> Sequence[DeliveryReceipt]:
+        """File a link, before those that are there; answers the delivery receipts parked there, oldest first."""
         ...
 
-    async def match(self, dlr: DeliveryReceipt) -> tuple[str, UUID] | None:
-        """The recipient and job a delivery receipt is about; an unknown one is parked for `remember`."""
+    async def look(self, bucket: str, dlr: DeliveryReceipt, known: Sequence[Link]) -> Sequence[Link]:
+        """The links in a bucket, newest first; where they are those `known`, the delivery receipt is parked there."""
+        ...
+
+    async def unpark(self, bucket: str, dlr: DeliveryReceipt) -> None:
+        """Let a delivery receipt be parked there no longer."""
+        ...
+
+    async def tally(self, job: UUID, part: int, state: State) -> Sequence[State]:
+        """Note the final state of a part unless it has one; answers those of all parts that have."""
         ...
 
     async def forgotten(self) -> None:
@@ -180,6 +189,14 @@ class ReceiptFeed(Protocol[R_co]):
         ...
 
 
+class EvidenceLog(Protocol):
+    """Where delivery receipts go that become no receipt of ours, on their way to the message store."""
+
+    async def put(self, evidence: Evidence) -> None:
+        """Returns once it is safe; it may arrive more than once."""
+        ...
+
+
 class MessageStore(Protocol):
     """The record for people: one row per job, one per receipt."""
 
@@ -207,6 +224,21 @@ class MessageStore(Protocol):
 
         Only those with a channel and the carrier's id, for no delivery receipt can come of others.
         """
+        ...
+
+    async def overdue(self, before: datetime, give_up: Callable[[Sequence[Receipt]], Awaitable[bool]]) -> bool:
+        """Look through some receipts of submits before that time; those that still stand are for `give_up` to settle.
+
+        Whether there may be more. They are shown again if `give_up` says no, or is broken off.
+        """
+        ...
+
+    async def keep(self, evidence: Sequence[Evidence]) -> None:
+        """Store delivery receipts; repeats change nothing, but that one of unknown job may be given its job."""
+        ...
+
+    async def evidence_about(self, receipts: Sequence[Receipt]) -> Sequence[Evidence]:
+        """Stored delivery receipts of parts of these messages, and those of unknown job that may mean them."""
         ...
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _NAMESPACE = UUID("6f1c9a52-5d0e-5a4b-9a7e-2f1f6f0f8c11")
 
+NO_RECEIPT = "NO_RECEIPT"  #: the code of a message whose delivery receipt never came
+
 
 class State(StrEnum):
     """The states a job can be reported in (contract 2)."""
@@ -121,6 +123,12 @@ def merge(standing: Receipt | None, incoming: Receipt) -> Receipt:
 def given_up(unknown: Receipt, at: datetime) -> Receipt:
     """The receipt of a job whose outcome will not be waited for any longer."""
     return replace(unknown, final=True, at=at)
+
+
+def never_reported(submitted: Receipt, at: datetime) -> Receipt:
+    """The receipt of a job whose delivery receipt will not be waited for any longer."""
+    reason = "No delivery receipt came in time."
+    return replace(submitted, state=State.UNKNOWN, final=True, at=at, code=NO_RECEIPT, reason=reason)
 
 
 def advance(standing: Receipt, dlr: DeliveryReceipt) -> Receipt:

@@ -22,6 +22,7 @@ R = TypeVar("R")
 class Recorder(Generic[R]):
     """Move receipts from the feed to the store; a crash between the two repeats a batch, which changes nothing."""
 
+    kind: str  #: of what it records, for telemetry
     feed: ports.ReceiptFeed[R]
     keep: Callable[[Sequence[R]], Awaitable[None]]  #: returns once they are stored; repeats change nothing
     clock: ports.Clock
@@ -33,4 +34,4 @@ class Recorder(Generic[R]):
             started = self.clock.monotonic()
             await self.keep(batch.receipts)
             await batch.settle()
-            self.telemetry.emit(events.Recorded(len(batch.receipts), self.clock.monotonic() - started))
+            self.telemetry.emit(events.Recorded(self.kind, len(batch.receipts), self.clock.monotonic() - started))

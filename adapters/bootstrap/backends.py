@@ -19,6 +19,7 @@ from adapters.postgres.replies import PostgresReplyStore
 from adapters.postgres.schedule import PostgresSchedule
 from adapters.postgres.store import PostgresMessageStore
 from adapters.rabbitmq.backlog import emptied
+from adapters.rabbitmq.evidence import RabbitEvidenceLog, decode_evidence
 from adapters.rabbitmq.inbound import RabbitInboundIntake, RabbitReplyPublisher
 from adapters.rabbitmq.intake import RabbitJobIntake
 from adapters.rabbitmq.job_queue import RabbitJobQueue
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from adapters.outage import Outage
     from config.settings import Settings
     from engine import inbound_ports, ports
+    from engine.evidence import Evidence
     from engine.inbound import InboundMessage
     from engine.message import Category
     from engine.receipts import Receipt
@@ -81,6 +83,8 @@ class Backends:
     rate_cap: RateCap
     publisher: ports.ReceiptPublisher
     feed: ClosableFeed[Receipt]
+    log: ports.EvidenceLog
+    evidence: ClosableFeed[Evidence]
     store: ports.MessageStore
     inbound_intake: inbound_ports.InboundIntake
     inbound_feed: ClosableFeed[InboundMessage]
@@ -91,6 +95,7 @@ class Backends:
     outages: Mapping[str, Outage] = field(default_factory=dict)  #: by the name `/readyz` and metrics give them
     ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)  #: what else `/readyz` tells
     keep_partitions: Callable[[], Awaitable[None]] = nothing  #: for as long as the recorder works
+    evidence_kept: Callable[[], Awaitable[None]] = nothing  #: waits until the store has whatever the log was given
 
 
 @asynccontextmanager
@@ -98,6 +103,7 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
     """Everything in this process; nothing survives it."""
     queue = MemoryJobQueue(clock)
     feed: MemoryReceiptFeed[Receipt] = MemoryReceiptFeed()
+    evidence: MemoryReceiptFeed[Evidence] = MemoryReceiptFeed()
     publisher: MemoryReceiptPublisher[Receipt] = MemoryReceiptPublisher()
     publisher.subscribe(feed.put)
     inbound: MemoryReceiptFeed[InboundMessage] = MemoryReceiptFeed()
@@ -112,6 +118,8 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
         rate_cap=MemoryRateCap(clock),
         publisher=publisher,
         feed=feed,
+        log=evidence,
+        evidence=evidence,
         store=MemoryMessageStore(),
         inbound_intake=inbound,
         inbound_feed=inbound,
@@ -141,12 +149,13 @@ async def on_servers(
         publisher = Publisher(amqp_url, settings.prefix, clock, telemetry)
         names = Names(settings.prefix)
         feed = RabbitReceiptFeed(amqp_url, settings.prefix, names.record, decode_receipts, publisher, clock, telemetry)
+        evidence = RabbitReceiptFeed(amqp_url, settings.prefix, names.dlr, decode_evidence, publisher, clock, telemetry)
         inbound = RabbitReceiptFeed(
             amqp_url, settings.prefix, names.arrived, decode_inbound, publisher, clock, telemetry
         )
         queue = RabbitJobQueue(amqp_url, settings.prefix, prefetch, publisher, clock, telemetry)
         triage = Triage(amqp_url, settings.prefix, publisher, clock, telemetry)
-        recording: list[_Part] = [feed, inbound] if record else []
+        recording: list[_Part] = [feed, evidence, inbound] if record else []
         working: list[_Part] = [publisher, *recording, queue, *([triage] if prefetch else [])]
         for part in working:
             await part.open()
@@ -169,7 +178,7 @@ async def on_servers(
         )
         await recall.open()
         stack.push_async_callback(recall.close)
-        served = queue, publisher, feed, inbound, redis, recall, store
+        served = queue, publisher, feed, evidence, inbound, redis, recall, store
         outages = [*(part.outage for part in served), redis.clock_outage]
         yield Backends(
             queue=queue,
@@ -180,6 +189,8 @@ async def on_servers(
             rate_cap=RedisRateCap(redis, settings.prefix),
             publisher=RabbitReceiptPublisher(publisher, settings.prefix),
             feed=feed,
+            log=RabbitEvidenceLog(publisher, settings.prefix),
+            evidence=evidence,
             store=store,
             inbound_intake=RabbitInboundIntake(publisher, settings.prefix),
             inbound_feed=inbound,
@@ -190,6 +201,7 @@ async def on_servers(
             outages={outage.server: outage for outage in outages},
             ready={"history": lambda: recall.known},
             keep_partitions=store.keep_partitions,
+            evidence_kept=partial(emptied, amqp_url, settings.prefix, names.dlr),
         )
 
 

@@ -30,8 +30,10 @@ from config.channels import HttpSettings
 from config.load import ConfigError
 from config.operators import operators
 from engine.assign_inbound import AssignInbound
+from engine.correlation import Correlation
 from engine.deliver import Deliver
 from engine.inbound import InboundMessage
+from engine.overdue import Overdue
 from engine.receipts import DeliveryReceipt, Receipt
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from adapters.outage import Outage
     from config.settings import Settings
     from engine import ports
+    from engine.evidence import Evidence
 
 
 LOOKS = 10  #: half a second for a delivery receipt that came before the answer to its submit
@@ -74,6 +77,8 @@ class Service:
     worker: Worker
     recorder: Recorder[Receipt]
     inbound: Recorder[InboundMessage]
+    keeper: Recorder[Evidence]  #: of delivery receipts that became no receipt
+    overdue: Overdue
     stager: Stager
     relink: Relink
     roles: Collection[Role]
@@ -90,18 +95,20 @@ class Service:
             delivering = group.create_task(self.worker.run()) if Role.DELIVER in self.roles else None
             assigning = group.create_task(self.inbound.run()) if Role.RECORD in self.roles else None
             recording = group.create_task(self.recorder.run()) if Role.RECORD in self.roles else None
-            keeping = group.create_task(self._keep_partitions()) if Role.RECORD in self.roles else None
-            staging = group.create_task(self.stager.run()) if Role.RECORD in self.roles else None
-            relinking = group.create_task(self.relink.run()) if Role.RECORD in self.roles else None
+            keeping = group.create_task(self.keeper.run()) if Role.RECORD in self.roles else None
+            endless = (self._keep_partitions, self.stager.run, self.relink.run, self.overdue.run)
+            beside = [group.create_task(run()) for run in endless if Role.RECORD in self.roles]
             await stop.wait()
-            for endless in filter(None, (keeping, staging, relinking)):
-                endless.cancel()
+            for task in beside:
+                task.cancel()
             until = asyncio.get_running_loop().time() + self.drain_timeout_s
             self.backends.queue.close_intake()
             await _ended(delivering, until)
             self.backends.feed.close_intake()
             self.backends.inbound_feed.close_intake()
+            self.backends.evidence.close_intake()
             await _ended(recording, until)
+            await _ended(keeping, until)
             await _ended(assigning, until)
 
     async def _keep_partitions(self) -> None:
@@ -136,8 +143,16 @@ async def service(
         channels = ways.build(settings, backends.rate_cap, clock, telemetry)
         health = MemoryHealthBoard(clock)
         metrics.watch(channels.values(), health, backends.outages)
+        correlation = Correlation(backends.correlator)
         record_receipt = RecordReceipt(
-            backends.correlator, backends.ledger, backends.store, backends.publisher, clock, telemetry, LOOKS
+            correlation=correlation,
+            ledger=backends.ledger,
+            store=backends.store,
+            publisher=backends.publisher,
+            log=backends.log,
+            clock=clock,
+            telemetry=telemetry,
+            looks=LOOKS,
         )
         how, numbers = policy.policy(settings), PhoneNumbers(settings.default_region)
         keywords = policy.inbound_keywords(settings)
@@ -158,7 +173,7 @@ async def service(
                 ledger=backends.ledger,
                 submit=Submit(channels, health, clock, telemetry, may_wait=policy.may_wait(settings)),
                 resolve=Resolve(backends.ledger, channels, clock, telemetry, how),
-                correlator=backends.correlator,
+                correlation=correlation,
                 publisher=backends.publisher,
                 record_receipt=record_receipt,
                 numbers=numbers,
@@ -194,8 +209,9 @@ async def service(
             channels=channels,
             health=health,
             worker=worker,
-            recorder=Recorder(backends.feed, backends.store.merge, clock, telemetry),
+            recorder=Recorder("receipts", backends.feed, backends.store.merge, clock, telemetry),
             inbound=Recorder(
+                "inbound",
                 backends.inbound_feed,
                 AssignInbound(
                     messages=backends.store,
@@ -212,8 +228,12 @@ async def service(
                 clock,
                 telemetry,
             ),
+            keeper=Recorder("delivery_receipts", backends.evidence, backends.store.keep, clock, telemetry),
+            overdue=Overdue(backends.store, backends.ledger, backends.publisher, clock, telemetry),
             stager=Stager(backends.schedule, backends.intake, clock, telemetry),
-            relink=Relink(backends.correlator, backends.store, record_receipt, clock),
+            relink=Relink(
+                backends.correlator, correlation, backends.store, record_receipt, clock, backends.evidence_kept
+            ),
             roles=roles,
             drain_timeout_s=settings.drain_timeout_s,
             url=f"http://{settings.http_host}:{server.port}",

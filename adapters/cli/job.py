@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from adapters.redis.ledger import Standing
     from config.settings import Settings
+    from engine.evidence import Evidence
     from engine.receipts import Receipt
 
 ANSWER_S = 10.0
@@ -39,7 +40,7 @@ def job(
     to: Annotated[str | None, Parameter(help="Its recipient, for a job that has no receipt yet.")] = None,
     config: Config = None,
 ) -> None:
-    """Print a job's history: its receipts from Postgres, and how it stands in Redis just now.
+    """Print a job's history: its receipts and its carrier's other words from Postgres, and how it stands in Redis now.
 
     The number is masked, as in logs; `sms-engine receipts` prints receipts whole.
     """
@@ -59,7 +60,7 @@ async def _history(settings: Settings, job: UUID, to: str | None) -> list[str]:
             PostgresMessageStore(postgres_url, clock, Fanout()) as store,
             Connection(redis_url, clock, Fanout(), settings.prefix) as redis,
         ):
-            receipts = await store.receipts_of(job)
+            receipts, evidence = await store.receipts_of(job), await store.evidence_of(job)
             recipient = receipts[-1].to if receipts else _number(settings, to)
             standing = await RedisLedger(redis, settings.prefix).peek(recipient, job) if recipient else None
     except TimeoutError:
@@ -67,7 +68,7 @@ async def _history(settings: Settings, job: UUID, to: str | None) -> list[str]:
     if not receipts and standing is None:
         hint = "" if recipient else " A job that has none yet is found with --to NUMBER."
         raise CommandError(f"there is no receipt of job {job} in Postgres.{hint}")
-    return [*_told(receipts), *_now(standing)]
+    return [*_told(receipts, evidence), *_now(standing)]
 
 
 def _number(settings: Settings, to: str | None) -> str | None:
@@ -77,23 +78,29 @@ def _number(settings: Settings, to: str | None) -> str | None:
     return recipient.number if recipient else to
 
 
-def _told(receipts: Sequence[Receipt]) -> list[str]:
+def _told(receipts: Sequence[Receipt], evidence: Sequence[Evidence]) -> list[str]:
     if not receipts:
         return ["no receipt is stored yet"]
     first = receipts[0]
     about = [first.category.value, f"to {masked(first.to)}", f"account {first.account}"]
     about += [f"template {first.template}"] if first.template else []
     about += [f"ref {first.ref}"] if first.ref else []
-    lines = [f"{rfc3339(first.enqueued_at)}  enqueued: {', '.join(about)}"]
-    for receipt in receipts:
-        how = [
-            f"by {receipt.channel}" if receipt.channel else "",
-            f"as {receipt.carrier_id}" if receipt.carrier_id else "",
-        ]
-        how += [f"attempt {receipt.attempts}" if receipt.attempts else "", receipt.code or "", receipt.reason or ""]
-        state = f"{receipt.state.value}{' (final)' if receipt.final else ''}"
-        lines.append(f"{rfc3339(receipt.at)}  {state}{''.join(f', {part}' for part in how if part)}")
-    return lines
+    steps = [(receipt.at, _step(receipt)) for receipt in receipts] + [(e.dlr.at, _word(e)) for e in evidence]
+    timeline = [f"{rfc3339(at)}  {step}" for at, step in sorted(steps, key=lambda step: step[0])]
+    return [f"{rfc3339(first.enqueued_at)}  enqueued: {', '.join(about)}", *timeline]
+
+
+def _step(receipt: Receipt) -> str:
+    how = [f"by {receipt.channel}" if receipt.channel else "", f"as {receipt.carrier_id}" if receipt.carrier_id else ""]
+    how += [f"attempt {receipt.attempts}" if receipt.attempts else "", receipt.code or "", receipt.reason or ""]
+    return f"{receipt.state.value}{' (final)' if receipt.final else ''}{''.join(f', {part}' for part in how if part)}"
+
+
+def _word(evidence: Evidence) -> str:
+    """What a carrier said that changed nothing, or nothing by itself."""
+    dlr = evidence.dlr
+    how = [f"of part {evidence.part}" if evidence.part else "", f"as {dlr.carrier_id}", dlr.code or "", dlr.status]
+    return f"{dlr.channel} reported {dlr.state.value}{''.join(f', {part}' for part in how if part)}"
 
 
 def _now(standing: Standing | None) -> list[str]:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from engine.carrier_ids import buckets
+from engine.evidence import links
 from engine.receipts import State, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from engine.evidence import Evidence
     from engine.receipts import Receipt
 
 
+MAX_EVIDENCE = 100_000
+
+
 class MemoryMessageStore:
-    """The receipt that stands of each of the last `max_jobs` jobs."""
+    """The receipt that stands of each of the last `max_jobs` jobs, and the last 100,000 other delivery receipts."""
 
     def __init__(self, max_jobs: int = 100_000) -> None:
         self._max_jobs = max_jobs
         self._standing: dict[UUID, Receipt] = {}
+        self._evidence: dict[tuple[object, ...], Evidence] = {}
 
     async def merge(self, receipts: Sequence[Receipt]) -> None:
         """Merge each job's receipts by rank; the jobs known longest fall out."""
@@ -55,3 +63,36 @@ class MemoryMessageStore:
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""
         return any(receipt.enqueued_at < at for receipt in self._standing.values())
+
+    async def overdue(self, before: datetime, give_up: Callable[[Sequence[Receipt]], Awaitable[bool]]) -> bool:
+        """Show everything that stands as submitted since before that time, at once."""
+        found = [r for r in self._standing.values() if r.state is State.SUBMITTED and r.at < before]
+        if found:
+            await give_up(found)
+        return False
+
+    async def keep(self, evidence: Sequence[Evidence]) -> None:
+        """Store delivery receipts; those known longest fall out."""
+        for each in evidence:
+            dlr = each.dlr
+            key = (dlr.channel, dlr.carrier_id, dlr.to, dlr.state, dlr.code, dlr.status)
+            known = self._evidence.get(key)
+            if known is None:
+                self._evidence[key] = each
+            elif known.job is None:
+                self._evidence[key] = replace(known, job=each.job, part=each.part, rule=each.rule)
+        while len(self._evidence) > MAX_EVIDENCE:
+            del self._evidence[next(iter(self._evidence))]
+
+    async def evidence_about(self, receipts: Sequence[Receipt]) -> Sequence[Evidence]:
+        """Delivery receipts of parts of these messages, and those of unknown job that may mean them."""
+        own = [(r.channel, link) for r in receipts for link in links(r.carrier_id or "", r.to, r.job)]
+        in_parts = {link.job for _, link in own if link.parts > 1}
+        sought = {(channel, bucket) for channel, link in own for bucket in buckets(link.carrier_id)}
+        return [
+            each
+            for each in self._evidence.values()
+            if each.dlr.state is not State.SUBMITTED
+            if (each.part is not None and each.job in in_parts)
+            or (each.job is None and (each.dlr.channel, buckets(each.dlr.carrier_id)[0]) in sought)
+        ]

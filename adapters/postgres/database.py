@@ -113,7 +113,7 @@ async def _answer(connection: Connection, question: Question[A], within_s: float
 
 
 async def _probe(connection: Connection) -> None:
-    await connection.execute("select from messages, scheduled, inbound, opt_outs limit 0")
+    await connection.execute("select from messages, scheduled, inbound, opt_outs, delivery_receipts, searches limit 0")
 
 
 def _refuses_values(error: Exception) -> bool:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
 BEHIND, AHEAD, KEPT = timedelta(days=8), timedelta(days=7), timedelta(days=90)
-#: rows of `messages` are updated in place, which needs room on their page; `receipts` is append-only
-TABLES = {"messages": " with (fillfactor = 85)", "receipts": "", "inbound": ""}
+#: rows of `messages` are updated in place, which needs room on their page; the others are append-only
+TABLES = {"messages": " with (fillfactor = 85)", "receipts": "", "delivery_receipts": "", "inbound": ""}
+DAY = timedelta(days=1)
 LOCK = 0x5345_4E47  #: any number that nobody else's advisory lock has
 LOCK_TIMEOUT = "1s"  #: everybody queues behind a drop that waits, so it gives up soon
 
@@ -67,7 +68,7 @@ async def create(connection: Connection, days: Iterable[date]) -> None:
                 # Attaching, unlike `create table … partition of`, locks out neither readers nor writers.
                 await connection.execute(f"create table {name} (like {table} including all){storage}")
                 await connection.execute(
-                    f"alter table {table} attach partition {name} for values from ('{day}') to ('{day + _DAY}')"
+                    f"alter table {table} attach partition {name} for values from ('{day}') to ('{day + DAY}')"
                 )
 
 
@@ -100,6 +101,5 @@ async def _existing(connection: Connection) -> dict[str, date]:
     }
 
 
-_DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
+from adapters.postgres import evidence as kept
 from adapters.postgres import partitions, rows
 from adapters.postgres.database import Database, ValuesRefusedError
 from adapters.wire import decode_receipts, encode_receipt
 from engine.events import DeadLettered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
     from adapters.outage import Outage
     from adapters.postgres.partitions import Connection
+    from engine.evidence import Evidence
     from engine.ports import Clock, Telemetry
     from engine.receipts import Receipt
 
 KEEP_EVERY_S = 3600.0
+PAGE = 500  #: receipts that are looked through at once
 
 _SQL = {file.stem: file.read_text("utf-8") for file in Path(__file__).with_name("queries").glob("*.sql")}
 
@@ -95,6 +98,41 @@ class PostgresMessageStore:
         since, job = (after.at, after.job) if after else (since, None)
         found = await self.database.ask(lambda connection: connection.fetch(_SQL["awaited"], since, job, limit))
         return [_decode(row["raw"]) for row in found]
+
+    async def overdue(self, before: datetime, give_up: Callable[[Sequence[Receipt]], Awaitable[bool]]) -> bool:
+        """Look through the next 500 receipts of submits before that time, if no other worker is at it."""
+        ask = self.database.ask
+        held = await ask(lambda connection: connection.fetchrow(_SQL["hold_search"], "overdue"))
+        if held is None:
+            return False
+        page = await ask(lambda connection: connection.fetch(_SQL["overdue"], before, held["at"], held["job"], PAGE))
+        standing = [_decode(row["raw"]) for row in page if row["raw"]]
+        done = not standing or await give_up(standing)
+        last = page[-1] if page and done else held
+        await ask(lambda connection: connection.execute(_SQL["search_on"], "overdue", last["at"], last["job"]))
+        return done and len(page) == PAGE
+
+    async def keep(self, evidence: Sequence[Evidence]) -> None:
+        """Store delivery receipts; those that the database refuses for their values are put aside."""
+        if not evidence:
+            return
+        try:
+            await self.database.ask(lambda connection: kept.keep(connection, evidence, self._clock.now().date()))
+        except ValuesRefusedError as error:
+            if len(evidence) == 1:
+                reason = f"a delivery receipt of channel {evidence[0].dlr.channel}: {error}; it is lost"
+                return self._telemetry.emit(DeadLettered("dlr", reason))
+            middle = len(evidence) // 2
+            await self.keep(evidence[:middle])
+            await self.keep(evidence[middle:])
+
+    async def evidence_of(self, job: UUID) -> list[Evidence]:
+        """The delivery receipts about a job that became no receipt, oldest first."""
+        return await self.database.ask(lambda connection: kept.of_job(connection, job))
+
+    async def evidence_about(self, receipts: Sequence[Receipt]) -> list[Evidence]:
+        """Delivery receipts of parts of these messages, and those of unknown job that may mean them, oldest first."""
+        return await self.database.ask(lambda connection: kept.about(connection, receipts))
 
     async def recent(self, limit: int) -> list[Receipt]:
         """The latest receipts of all jobs, newest first."""

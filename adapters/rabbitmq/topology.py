@@ -72,6 +72,11 @@ class Names:
         return f"{self.prefix}.replies"
 
     @property
+    def dlr(self) -> str:
+        """The queue of delivery receipts for the recorder that became no receipt of ours."""
+        return f"{self.prefix}.dlr"
+
+    @property
     def dead(self) -> str:
         """The queue of what a person has to look at."""
         return f"{self.prefix}.dead"
@@ -99,7 +104,8 @@ class Names:
         """Every queue."""
         worked = [self.of_category(category) for category in Category]
         waiting = [self.of_tier(tier) for tier in TIERS]
-        return (self.dead, self.triage, *worked, *waiting, self.callback, self.record, self.arrived, self.replies)
+        own = (self.record, self.dlr, self.arrived)
+        return (self.dead, self.triage, *worked, *waiting, *own, self.callback, self.replies)
 
 
 def tier_for(delay_s: float) -> str:
@@ -128,7 +134,7 @@ async def declare(channel: AbstractChannel, prefix: str) -> None:
         waits = {"x-delivery-limit": LOOK_LIMIT, "x-message-ttl": keeps_s * 1000, **_dead_letters_to(names.jobs)}
         await _declare_queue(channel, names.of_tier(tier), waits)
         await channel.queue_bind(names.of_tier(tier), names.delay, f"{tier}.*")
-    for queue in (names.callback, names.record, names.arrived, names.replies):
+    for queue in (names.callback, names.record, names.dlr, names.arrived, names.replies):
         await _declare_queue(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", names.dead)})
     for queue in (names.callback, names.record):
         await channel.queue_bind(queue, names.receipts, "#")

@@ -109,8 +109,8 @@ class Logs:
                 )
             case events.Deferred(job, category, why, delay_s):
                 self._log.debug("deferred", job=str(job), category=category.value, why=why, delay_s=round(delay_s, 3))
-            case events.DeliveryReceiptSeen(channel, status, matched):
-                self._log.debug("delivery receipt", channel=channel, status=status, matched=matched)
+            case events.DeliveryReceiptSeen(channel, status, matched, rule):
+                self._log.debug("delivery receipt", channel=channel, status=status, matched=matched, rule=rule)
             case events.InboundAssigned(reply, channel, job, wish):
                 told = {"job": str(job) if job else None, "wish": wish.value if wish else None}
                 self._log.debug("inbound message", id=str(reply), channel=channel, **told)
@@ -120,8 +120,8 @@ class Logs:
                 self._log.debug("asked about", job=str(job), channel=channel, answer=type(answer).__name__)
             case events.AnsweredLate(job, channel, outcome):
                 self._log.debug("answered late", job=str(job), channel=channel, outcome=type(outcome).__name__)
-            case events.Recorded(receipts, seconds):
-                self._log.debug("recorded", receipts=receipts, seconds=round(seconds, 4))
+            case events.Recorded(kind, receipts, seconds):
+                self._log.debug("recorded", kind=kind, receipts=receipts, seconds=round(seconds, 4))
 
 
 def _tell_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -50,7 +50,9 @@ class Metrics:
         self._receipts = self._counter("sms_receipts", "Receipts published", "state", "category")
         self._limited = self._counter("sms_limited", "Jobs a limit did not admit", "code")
         self._deferrals = self._counter("sms_deferrals", "Jobs put back to wait", "why")
-        self._dlrs = self._counter("sms_delivery_receipts", "Delivery receipts from carriers", "channel", "matched")
+        self._dlrs = self._counter(
+            "sms_delivery_receipts", "Delivery receipts from carriers", "channel", "matched", "rule"
+        )
         self._inbound = self._counter("sms_inbound", "Messages people wrote to us", "channel", "answers", "wish")
         self._asked = self._counter("sms_queries", "Carriers asked about unknown outcomes", "channel", "answer")
         self._late = self._counter("sms_late_answers", "Submits answered after their time", "channel", "outcome")
@@ -59,7 +61,7 @@ class Metrics:
         self._repeats = self._counter("sms_repeats", "Receipts published again")
         self._crashes = self._counter("sms_crashes", "Jobs whose handling raised an unexpected error")
         self._stale = self._counter("sms_stale_results", "Results that came after their lease had gone to another")
-        self._recorded = self._counter("sms_recorded", "Receipts stored by the recorder")
+        self._recorded = self._counter("sms_recorded", "Receipts stored by the recorder", "kind")
         self._dead = self._counter("sms_dead_lettered", "Messages put aside whole")
         self._submit_s = self._histogram("sms_submit_seconds", "From submit to answer", SUBMIT_BUCKETS_S, "channel")
         self._age_s = self._histogram("sms_receipt_age_seconds", "From enqueue to submitted", AGE_BUCKETS_S, "category")
@@ -93,8 +95,8 @@ class Metrics:
                 self._deferrals(why).inc()
             case events.Scheduled(jobs):
                 self._scheduled.set(jobs)
-            case events.DeliveryReceiptSeen(channel, _, matched):
-                self._dlrs(channel, "yes" if matched else "no").inc()
+            case events.DeliveryReceiptSeen(channel, _, matched, rule):
+                self._dlrs(channel, "yes" if matched else "no", rule or "none").inc()
             case events.InboundAssigned(_, channel, job, wish):
                 self._inbound(channel, "none" if job is None else "job", wish.value if wish else "none").inc()
             case events.Asked(_, channel, answer):
@@ -106,8 +108,8 @@ class Metrics:
                 self._bind_ends(channel, mode).inc()
             case events.AnsweredLate(_, channel, outcome):
                 self._late(channel, OUTCOMES[type(outcome)]).inc()
-            case events.Recorded(receipts):
-                self._recorded().inc(receipts)
+            case events.Recorded(kind, receipts):
+                self._recorded(kind).inc(receipts)
             case events.Crashed():
                 self._crashes().inc()
             case events.StaleResult():

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,11 +18,13 @@ from adapters.clock import SystemClock
 from adapters.memory.message_store import MemoryMessageStore
 from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PostgresMessageStore
-from engine.receipts import Receipt, State, merge
+from engine.carrier_ids import Rule
+from engine.evidence import Evidence
+from engine.receipts import DeliveryReceipt, Receipt, State, merge, never_reported
 from tests.integration.postgres_database import EVERY_FIELD, Listener, job_made_at, new_database, now, receipt, run_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from uuid import UUID
 
     from engine.ports import MessageStore
@@ -174,6 +177,89 @@ async def test_it_knows_whether_any_job_was_enqueued_before_a_time(store: Messag
     assert not await store.any_before(datetime(1990, 1, 1, tzinfo=UTC))
     await store.merge([receipt()])
     assert await store.any_before(now() + timedelta(seconds=1))
+
+
+def about(carrier_id: str, state: State = State.DELIVERED, **fields: Any) -> Evidence:
+    """A delivery receipt of channel alpha, received now."""
+    dlr = {"code": "000", "status": state.name, "to": None, "at": now()} | {
+        name: fields.pop(name) for name in ("code", "status", "to", "channel") if name in fields
+    }
+    return Evidence(DeliveryReceipt(**{"channel": "alpha", **dlr}, carrier_id=carrier_id, state=state), now(), **fields)
+
+
+def sent(carrier_id: str, **fields: Any) -> Receipt:
+    return receipt(**{"channel": "alpha", "carrier_id": carrier_id, "submitted_at": now(), **fields})
+
+
+def fresh() -> str:
+    """An id of digits that no other test has."""
+    return str(10**15 + secrets.randbelow(10**15))
+
+
+async def test_delivery_receipts_of_parts_come_back_with_everything(store: MessageStore) -> None:
+    ids = [fresh() for _ in range(3)]
+    message = sent(" ".join(ids))
+    known = {"job": message.job, "rule": Rule.ZEROS}
+    first, second = about(f"0{ids[0]}", part=1, to="8613800000000", **known), about(ids[1], part=2, code=None, **known)
+    others = [about(ids[2], State.SUBMITTED, part=3, **known), about(ids[2], job=job_made_at(now()), part=3)]
+    await store.keep([second, first, *others])
+    found = await store.evidence_about([message, sent(fresh())])
+    assert sorted(found, key=lambda e: e.part or 0) == [first, second]
+
+
+@pytest.mark.parametrize("spelling", ["{}", "000{}", "{:x}", "{:X}"])
+async def test_delivery_receipts_of_unknown_job_are_found_by_any_notation(store: MessageStore, spelling: str) -> None:
+    carrier_id = fresh()
+    stray = about(spelling.format(int(carrier_id) if "x" in spelling.lower() else carrier_id))
+    known = about(carrier_id, job=uuid4(), status="of another")
+    await store.keep([stray, about(fresh()), about(stray.dlr.carrier_id, channel="beta"), known])
+    assert list(await store.evidence_about([sent(carrier_id)])) == [stray]
+    assert list(await store.evidence_about([sent(f"1 {carrier_id}")])) == [stray]
+
+
+async def test_what_is_said_again_changes_nothing_but_that_its_job_may_be_known(store: MessageStore) -> None:
+    message = sent(f"{fresh()} {fresh()}")
+    carrier_id = (message.carrier_id or "").split(" ")[1]
+    stray = about(carrier_id)
+    known = replace(stray, job=message.job, part=2, rule=Rule.RAW)
+    again = replace(known, dlr=replace(stray.dlr, at=now()), job=job_made_at(now()))
+    for batch in ([stray], [stray, stray], [known, stray], [again], [stray]):
+        await store.keep(batch)
+    assert list(await store.evidence_about([message])) == [known]
+
+
+async def test_no_delivery_receipts_change_nothing(store: MessageStore) -> None:
+    await store.keep([])
+    assert list(await store.evidence_about([])) == []
+
+
+async def test_what_waits_too_long_is_shown_once_it_may_be_given_up(store: MessageStore) -> None:
+    deadline = now() - timedelta(hours=72)
+    old = [sent(fresh(), at=deadline - timedelta(minutes=nth + 1)) for nth in range(3)]
+    reported, young = sent(fresh(), at=deadline - timedelta(minutes=9)), sent(fresh(), at=deadline + timedelta(hours=1))
+    await store.merge([*old, reported, young, receipt(state=State.REJECTED, at=deadline - timedelta(minutes=1))])
+    await store.merge([replace(reported, state=State.DELIVERED, final=True)])
+    shown: list[Receipt] = []
+
+    async def refuse(receipts: Sequence[Receipt]) -> bool:
+        shown.extend(receipts)
+        return False
+
+    async def settle(receipts: Sequence[Receipt]) -> bool:
+        shown.extend(receipts)
+        await store.merge([never_reported(each, now()) for each in receipts])
+        return True
+
+    for give_up in (refuse, settle):
+        shown.clear()
+        while await store.overdue(deadline, give_up):
+            pass
+        mine = {each.job for each in [*old, reported, young]}
+        assert {each.job for each in shown if each.job in mine} == {each.job for each in old}
+    shown.clear()
+    while await store.overdue(deadline, settle):
+        pass
+    assert shown == []
 
 
 async def test_the_memory_store_forgets_the_jobs_it_has_known_longest() -> None:

@@ -56,6 +56,7 @@ async def test_an_empty_database_gets_the_tables_and_the_partitions_around_today
         "opt_outs",
         "receipts_rejected",
         "scheduled",
+        "searches",
         "sms_migrations",
         *(f"{table}_{day}" for table in TABLES for day in days),
     }

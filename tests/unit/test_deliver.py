@@ -20,8 +20,10 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.schedule import MemorySchedule
 from engine.claims import Claim, Granted
 from engine.compose import Directory, Template
+from engine.correlation import Correlation
 from engine.deliver import Deliver
 from engine.events import Event
+from engine.evidence import Evidence
 from engine.inbound import InboundMessage
 from engine.limits import Rule, parse_window
 from engine.message import Category, Job, Message, Recipient
@@ -108,6 +110,7 @@ class World:
     settled: list[UUID] = field(default_factory=list)
     deferred: list[tuple[UUID, float]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    kept: list[Evidence] = field(default_factory=list)
     resend: frozenset[Category] = frozenset()
 
     def __post_init__(self) -> None:
@@ -123,14 +126,15 @@ class World:
         self.ledger = MemoryLedger(self.clock)
         self.correlator = MemoryCorrelator(self.clock)
         health = MemoryHealthBoard(self.clock)
-        self.record = RecordReceipt(self.correlator, self.ledger, self, self, self.clock, self)
+        self.correlation = Correlation(self.correlator)
+        self.record = RecordReceipt(self.correlation, self.ledger, self, self, self, self.clock, self)
         self.deliver = Deliver(
             queue=self,
             schedule=self.schedule,
             ledger=self.ledger,
             submit=Submit(channels, health, self.clock, self, Random(1)),
             resolve=Resolve(self.ledger, channels, self.clock, self, policy),
-            correlator=self.correlator,
+            correlation=self.correlation,
             publisher=self,
             record_receipt=self.record,
             numbers=self,
@@ -162,6 +166,9 @@ class World:
 
     async def publish(self, receipt: Receipt) -> None:
         self.published.append(receipt)
+
+    async def put(self, evidence: Evidence) -> None:
+        self.kept.append(evidence)
 
     async def merge(self, receipts: Any) -> None: ...
 
@@ -487,7 +494,7 @@ async def test_a_delivery_receipt_for_a_job_in_hand_is_asked_for_again() -> None
     held = replace(job, id=uuid4(), to="+8613900000000")
     verdict = await world.ledger.begin(Claim(held.id, held.to, (), 30.0))
     assert isinstance(verdict, Granted)
-    await world.correlator.remember("alpha", "99", held.to, held.id)
+    await world.correlation.remember("alpha", "99", held.to, held.id)
     world.published.append(replace(world.published[0], job=held.id, to=held.to))
     with pytest.raises(StillInHand):
         await world.record(world.dlr(carrier_id="99"))

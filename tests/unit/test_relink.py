@@ -10,6 +10,8 @@ import pytest
 from adapters.memory.correlator import MemoryCorrelator
 from adapters.memory.message_store import MemoryMessageStore
 from engine import relink as module
+from engine.correlation import Correlation
+from engine.evidence import Evidence
 from engine.receipts import State, receipt_for
 from engine.record_receipt import RecordReceipt
 from engine.relink import AWAITED, Relink
@@ -23,8 +25,14 @@ class Forgetful:
         self.world = world
         self.store = MemoryMessageStore()
         self.correlator = MemoryCorrelator(world.clock)
-        self.record = RecordReceipt(self.correlator, world.ledger, self.store, world, world.clock, world)
-        self.relink = Relink(self.correlator, self.store, self.record, world.clock)
+        correlation = Correlation(self.correlator)
+        self.record = RecordReceipt(correlation, world.ledger, self.store, world, self, world.clock, world)
+        self.relink = Relink(self.correlator, correlation, self.store, self.record, world.clock, self.caught_up)
+
+    async def put(self, evidence: Evidence) -> None:
+        await self.store.keep([evidence])
+
+    async def caught_up(self) -> None: ...
 
 
 async def forgetful(count: int) -> Forgetful:

@@ -63,13 +63,13 @@ EVERY_EVENT = [
     events.AnsweredLate(JOB, "alpha", Accepted("m-9")),
     crashed(),
     events.StaleResult(JOB, "alpha"),
-    events.DeliveryReceiptSeen("alpha", "DELIVRD", matched=True),
+    events.DeliveryReceiptSeen("alpha", "DELIVRD", matched=True, rule="zeros"),
     events.DeliveryReceiptSeen("alpha", "DELIVRD", matched=False),
     events.Scheduled(12),
     events.Asked(JOB, "alpha", DeliveryReceipt("alpha", "m-2", State.SUBMITTED, NOW)),
     events.Asked(JOB, "alpha", NotSent()),
     events.Asked(JOB, "alpha", None),
-    events.Recorded(40, 0.01),
+    events.Recorded("receipts", 40, 0.01),
     events.DeadLettered("sms.jobs.otp", "the body is not UTF-8"),
     events.ServerAway("redis", "ConnectionError"),
     events.ServerBack("redis", 2.5),
@@ -126,9 +126,9 @@ def test_everything_else_is_counted() -> None:
     assert value("sms_deferrals_total", why="no_channel") == 1
     assert value("sms_crashes_total") == 1
     assert value("sms_stale_results_total") == 1
-    assert value("sms_delivery_receipts_total", channel="alpha", matched="yes") == 1
-    assert value("sms_delivery_receipts_total", channel="alpha", matched="no") == 1
-    assert value("sms_recorded_total") == 40
+    assert value("sms_delivery_receipts_total", channel="alpha", matched="yes", rule="zeros") == 1
+    assert value("sms_delivery_receipts_total", channel="alpha", matched="no", rule="none") == 1
+    assert value("sms_recorded_total", kind="receipts") == 40
     assert value("sms_dead_lettered_total") == 1
     assert value("sms_late_answers_total", channel="alpha", outcome="accepted") == 1
 
