@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.inbound import InboundMessage
     from engine.opt_out import Keywords
     from engine.receipts import Receipt
+    from engine.replies import Reply
 
 CATCH_UP_S = 10.0
 
@@ -48,7 +49,8 @@ class AssignInbound:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.caught_up(), CATCH_UP_S)
             answers.update(zip(nameless, await asyncio.gather(*map(self._answered, nameless)), strict=True))
-        await asyncio.gather(*(self._assign(message, answer) for message, answer in answers.items()))
+        kept = [await self._keep(message, answer) for message, answer in answers.items()]  # in the order they came
+        await asyncio.gather(*map(self.publisher.publish, kept))
 
     async def _answered(self, message: InboundMessage) -> Receipt | None:
         if (recipient := self.numbers.read(message.sender)) is None:
@@ -56,7 +58,8 @@ class AssignInbound:
         sent = await self.messages.history([recipient.number], self.clock.now() - replies.ANSWERED_WITHIN)
         return replies.answered(message, sent, self.keywords.wish(message.text))
 
-    async def _assign(self, message: InboundMessage, answers: Receipt | None) -> None:
+    async def _keep(self, message: InboundMessage, answers: Receipt | None) -> Reply:
+        """Store a message and heed what it wishes."""
         recipient = self.numbers.read(message.sender)
         wish = self.keywords.wish(message.text)
         sender = recipient.number if recipient else message.sender
@@ -66,5 +69,5 @@ class AssignInbound:
             at = message.at if wish is Wish.OUT and message.carrier_id is None else reply.at
             known = await self.store.note(replies.opt_outs(reply, wish, at))
             await self.opt_outs.settle(recipient.number, known, message.id)
-        await self.publisher.publish(reply)
         self.telemetry.emit(events.InboundAssigned(reply.id, reply.channel, reply.job, wish))
+        return reply

@@ -37,7 +37,10 @@ class ReplyStore(Protocol):
         ...
 
     async def note(self, words: Sequence[OptOut]) -> Sequence[OptOut]:
-        """Note what one number said, where it is its latest word; answers all that is known of the number then."""
+        """Note what one number said, where it is its latest word; answers all that is known of the number then.
+
+        An opt-in also lifts opt-outs of other accounts that were written to the same number of ours.
+        """
         ...
 
     async def standing(self, after: OptOut | None, limit: int) -> Sequence[OptOut]:

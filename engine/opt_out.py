@@ -34,6 +34,7 @@ class OptOut:
     lifted_at: datetime | None = None  #: the number wants promotions again since then
     keyword: str | None = None  #: None: an operator's doing
     channel: str | None = None
+    number: str | None = None  #: ours that it was written to
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,14 +77,14 @@ def reply_to(answers: Receipt | None, message: InboundMessage, sender: str, othe
 def opt_outs(reply: Reply, wish: Wish, at: datetime) -> tuple[OptOut, ...]:
     """What a wish changes; where nobody knows which account is meant, all of them are.
 
-    Who wants promotions of one account again is no longer out for all.
+    An opt-in lifts what was written to the same number too (`ReplyStore.note`): of several accounts that send from it,
+    the one that sent last need not be the one that was opted out of.
     """
     account = reply.account if reply.job else EVERY_ACCOUNT
     accounts = {account} if wish is Wish.OUT else {account, EVERY_ACCOUNT}
     lifted_at = at if wish is Wish.IN else None
     return tuple(
-        OptOut(reply.sender, each, at, lifted_at, keyword=reply.text, channel=reply.channel)
-        for each in sorted(accounts)
+        OptOut(reply.sender, each, at, lifted_at, reply.text, reply.channel, reply.to) for each in sorted(accounts)
     )
 
 

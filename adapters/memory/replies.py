@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.opt_out import EVERY_ACCOUNT
@@ -56,7 +57,8 @@ class MemoryOptOuts:
 
     async def settle(self, recipient: str, known: Sequence[OptOut], message: UUID | None = None) -> None:
         """From now on this is what the ledger goes by, where it is newer; the message holds nothing up any more."""
-        self._words.hear(known)
+        for word in known:
+            self._words.put(word)
         if message is not None:
             self._held[recipient].discard(message)
         if not self._held[recipient]:
@@ -85,12 +87,19 @@ class _Words:
         return list(self._by_number.get(recipient, {}).values())
 
     def hear(self, words: Sequence[OptOut]) -> None:
+        """Opt-outs as they are, opt-ins as they lift what is known."""
         for word in words:
-            known = self._by_number.get(word.recipient, {}).get(word.account)
-            if known is None and word.lifted_at is not None:
-                continue  # nothing to lift
-            if known is None or _said_at(word) > _said_at(known):
-                self._by_number.setdefault(word.recipient, {})[word.account] = word
+            if word.lifted_at is None:
+                self.put(word)
+                continue
+            for known in self.of(word.recipient):
+                if known.account == word.account or (known.number is not None and known.number == word.number):
+                    self.put(replace(known, lifted_at=word.lifted_at))
+
+    def put(self, word: OptOut) -> None:
+        known = self._by_number.setdefault(word.recipient, {}).get(word.account)
+        if known is None or _said_at(word) > _said_at(known):
+            self._by_number[word.recipient][word.account] = word
 
 
 def _said_at(word: OptOut) -> datetime:

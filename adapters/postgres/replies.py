@@ -62,8 +62,8 @@ class PostgresReplyStore:
         return await _find(connection, reply) or reply
 
     async def _note(self, words: Sequence[OptOut], connection: Connection) -> list[OptOut]:
-        out = [(w.recipient, w.account, w.since, w.keyword, w.channel) for w in words if w.lifted_at is None]
-        lifted = [(w.recipient, w.account, w.lifted_at) for w in words if w.lifted_at is not None]
+        out = [(w.recipient, w.account, w.since, w.keyword, w.channel, w.number) for w in words if w.lifted_at is None]
+        lifted = [(w.recipient, w.account, w.lifted_at, w.number) for w in words if w.lifted_at is not None]
         async with connection.transaction():
             if out:
                 await connection.execute(_SQL["note_opt_outs"], *zip(*out, strict=True))

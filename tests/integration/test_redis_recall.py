@@ -22,10 +22,11 @@ from adapters.redis.ledger import RedisLedger
 from adapters.redis.opt_outs import RedisOptOuts
 from adapters.redis.recall import Recall
 from adapters.redis.slot import Slot
-from engine.claims import Claim, Done, Granted, Limited, Verdict
+from engine.claims import Busy, Claim, Done, Granted, Limited, OptedOut, Verdict
 from engine.events import MemoryLost
 from engine.limits import charges_to
 from engine.message import Category
+from engine.opt_out import OptOut
 from engine.receipts import Receipt, State
 from tests.redis_setup import NUMBER, Heard, LastingRedis, receipt, rule
 from tests.servers import PrivateRedis
@@ -294,6 +295,68 @@ async def test_a_clock_that_leaps_ahead_stops_grants_until_it_is_right(worker: W
     drift._offset_s += 3600
     assert isinstance(await asked, Granted)
     assert not worker.connection.clock_outage.away
+
+
+def promotion(number: str = NUMBER) -> Claim:
+    return replace(job_for(number), promotes="default")
+
+
+async def test_after_a_loss_all_opt_outs_are_back_before_anything_is_granted(
+    forgetting: tuple[str, Callable[[], None]],
+) -> None:
+    url, forget = forgetting
+    async with working(url) as worker:
+        await worker.sent(job_for("+8613900000000"))
+        await worker.replies.note([OptOut(NUMBER, "default", SystemClock().now())])
+        await asyncio.to_thread(forget)
+        assert await worker.begin(promotion()) == OptedOut()
+        assert isinstance(await worker.begin(promotion("+8613700000000")), Granted)
+
+
+async def test_opt_outs_are_put_back_only_once_what_arrived_is_assigned(worker: Worker) -> None:
+    await worker.sent(job_for("+8613900000000"))
+    worker.caught_up.over.clear()
+    await flush(worker_url(worker))
+    asked = asyncio.create_task(worker.begin(promotion()))
+    while not worker.caught_up.asked:
+        await asyncio.sleep(0.01)
+    await worker.replies.note([OptOut(NUMBER, "default", SystemClock().now())])
+    worker.caught_up.over.set()
+    assert await asked == OptedOut()
+
+
+async def test_a_memory_older_than_any_window_gets_its_opt_outs_too(worker: Worker) -> None:
+    await worker.connection.epoch()
+    await worker.replies.note([OptOut(NUMBER, "default", SystemClock().now())])
+    worker.recall._kept_s = 0  # as if it had been named long ago, by a worker that died at once
+    assert await worker.begin(promotion()) == OptedOut()
+
+
+async def test_many_opt_outs_come_back_page_by_page(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.redis.opt_outs.PAGE", 7)
+    numbers = [f"+86138{n:08}" for n in range(30)]
+    for number in numbers:
+        await worker.replies.note([OptOut(number, "default", SystemClock().now())])
+    await worker.sent(job_for("+8613900000000"))
+    await flush(worker_url(worker))
+    assert set(await asyncio.gather(*(worker.begin(promotion(number)) for number in numbers))) == {OptedOut()}
+
+
+async def test_what_is_held_is_held_again_where_redis_forgot_while_the_message_was_saved(worker: Worker) -> None:
+    await worker.sent(job_for("+8613900000000"))
+    message, saved = uuid4(), 0
+
+    async def save() -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 1:
+            await flush(worker_url(worker))
+
+    await worker.opt_outs.hold(NUMBER, message, save)
+    assert saved == 2
+    assert isinstance(await worker.begin(promotion()), Busy)
+    await worker.opt_outs.settle(NUMBER, [], message)
+    assert isinstance(await worker.begin(promotion()), Granted)
 
 
 def worker_url(worker: Worker) -> str:

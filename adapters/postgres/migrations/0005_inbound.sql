@@ -26,5 +26,6 @@ create table opt_outs (
     lifted_at timestamptz,                -- of an opt-in that came after it
     keyword   text,                       -- as it was written; null: an operator's doing
     channel   text,
+    number    text,                       -- ours that it was written to
     primary key (recipient, account)
 );

@@ -1,1 +1,1 @@
-select recipient, account, since, lifted_at, keyword, channel from opt_outs where recipient = $1 order by account
+select recipient, account, since, lifted_at, keyword, channel, number from opt_outs where recipient = $1 order by account
