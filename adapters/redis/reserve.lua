@@ -11,7 +11,7 @@ local turn = math.max(now, free - spared)
 
 local function keep(field, at)
   redis.call('HSET', KEYS[1], field, string.format('%.0f', at))
-  local last = now
+  local last = at
   for _, each in ipairs(redis.call('HVALS', KEYS[1])) do last = math.max(last, tonumber(each)) end
   -- Kept a second longer than it matters, so that the script alone decides by TIME whether a turn is over.
   redis.call('PEXPIRE', KEYS[1], math.ceil((last - now) / 1000) + 1000)

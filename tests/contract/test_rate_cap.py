@@ -137,17 +137,24 @@ async def test_however_many_promotions_ask_a_code_waits_for_the_next_moments_onl
     assert 0 < answer.wait_s <= AHEAD_S[category] + 2 / 100 + EDGE_S
 
 
-async def test_promotions_have_no_turn_while_notifications_keep_the_channel_busy(bench: Bench) -> None:
-    taken = {NOTIFICATION: 0, PROMOTION: 0}
-    for step in range(200):  # more notifications than the channel can send, at twice its rate
-        for category, count in taken.items():
-            answer = await bench.ask(1, category, rate=100, again=True)
-            taken[category] = count + isinstance(answer, Turn)
-        bench.clock.elapse(0.005)
-        if step == 40:
-            taken[PROMOTION] = 0  # while the line was short they had their turns
-    assert taken[PROMOTION] == 0
-    assert taken[NOTIFICATION] >= 100
+async def test_promotions_have_no_turn_while_notifications_wait(bench: Bench) -> None:
+    """A backlog of each, all asking again when told to: the promotions' turns come after the notifications'."""
+    events = [(0, nth, PROMOTION if nth % 2 else NOTIFICATION, False) for nth in range(400)]
+    turns: dict[Category, list[float]] = {NOTIFICATION: [], PROMOTION: []}
+    now_us = 0
+    while events:
+        at_us, nth, category, again = heappop(events)
+        bench.clock.elapse_us(at_us - now_us)
+        now_us = at_us
+        answer = await bench.ask(1, category, rate=100, within_s=1000, again=again)
+        assert answer
+        if isinstance(answer, Turn):
+            turns[category].append(now_us / 1_000_000 + answer.wait_s)
+        else:
+            heappush(events, (now_us + round(answer.wait_s * 1_000_000), nth, category, True))
+    assert len(turns[PROMOTION]) == len(turns[NOTIFICATION]) == 200
+    among = [at for at in turns[PROMOTION] if at < max(turns[NOTIFICATION])]
+    assert len(among) <= 20  # those that found the line still short
 
 
 async def test_those_who_wait_are_told_to_ask_one_after_the_other_and_all_have_their_turn_then(bench: Bench) -> None:

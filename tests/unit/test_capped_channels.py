@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from math import inf
+from random import Random
 from typing import Any
+
+import pytest
 
 from adapters.carriers.place import Places
 from adapters.clock import SystemClock
@@ -19,7 +22,7 @@ from engine.message import Category, Job, Message, Recipient
 from engine.outcomes import Accepted, Outcome
 from engine.receipts import Receipt
 from engine.routing import Profile
-from engine.submit import NotNow, Submit
+from engine.submit import PATIENCE_S, NotNow, Submit
 from engine.turns import Pace
 from tests.carriers import message
 
@@ -29,12 +32,15 @@ LEASE_S = 3600
 
 
 class Way:
-    """A channel whose carrier takes everything at once; what it took, and when, is kept."""
+    """A channel whose carrier takes everything; what it took, when, and how long places were waited for, is kept."""
 
     def __init__(self, profile: Profile, places: Places) -> None:
         self.profile = profile
         self.ready = True
         self.sent: list[tuple[float, Message]] = []
+        self.patience_s: list[float] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._places = places
 
     @property
@@ -42,10 +48,12 @@ class Way:
         return self._places.load
 
     def place(self, message: Message, within_s: float, rate: float = inf) -> AbstractAsyncContextManager[bool]:
+        self.patience_s.append(within_s)
         return self._places.place(message, within_s, rate)
 
     async def submit(self, message: Message) -> Outcome:
         self.sent.append((CLOCK.monotonic(), message))
+        await self.answers.wait()
         return Accepted(str(len(self.sent)))
 
 
@@ -62,9 +70,9 @@ def way(name: str, country: str, rate: float | None, cap: MemoryRateCap, window:
     return Way(Profile(name, countries=frozenset({country}), timeout_s=1.0), Places(name, window, rate, cap))
 
 
-def submit(*ways: Way, may_wait: dict[Category, int] | None = None) -> Submit:
+def submit(*ways: Way, may_wait: dict[Category, int] | None = None, rng: Random | None = None) -> Submit:
     channels = {way.profile.name: way for way in ways}
-    return Submit(channels, MemoryHealthBoard(CLOCK), CLOCK, Silence(), may_wait=may_wait or {})  # type: ignore[arg-type]
+    return Submit(channels, MemoryHealthBoard(CLOCK), CLOCK, Silence(), rng or Random(), may_wait or {})  # type: ignore[arg-type]
 
 
 def grant(job: Job) -> Granted:
@@ -161,3 +169,35 @@ async def test_waiting_that_is_cancelled_leaves_the_waiting_room() -> None:
     await asyncio.sleep(0.01)
     await cancelled(waiting)
     assert use._waiting["slow", PROMOTION] == 0
+
+
+async def test_what_is_under_way_does_not_wait() -> None:
+    wide = way("wide", "GB", None, MemoryRateCap(CLOCK), window=5)
+    wide.answers.clear()
+    use = submit(wide, may_wait={PROMOTION: 1})
+    under_way = [asyncio.create_task(use(each, grant(each.job))) for each in (to("GB") for _ in range(5))]
+    while len(wide.sent) < 5:
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in under_way)
+    wide.answers.set()
+    await asyncio.gather(*under_way)
+
+
+@pytest.mark.parametrize("seed", range(10))  # whichever channel is drawn first
+async def test_patience_is_short_only_where_another_channel_is_left_that_might_have_room(seed: int) -> None:
+    cap = MemoryRateCap(CLOCK)
+    ways = [way(name, "GB", 0.001, cap) for name in "ab"]
+    for each in ways:
+        await cap.reserve(each.profile.name, Pace(0.001), 1, OTP, 0.0)
+    use = submit(*ways, may_wait={PROMOTION: 1}, rng=Random(seed))
+    tasks = []
+    for made in (to("GB"), to("GB"), to("GB")):
+        tasks.append(asyncio.create_task(use(made, grant(made.job))))
+        await asyncio.sleep(0.01)
+    # The first waits for the channel it tried last, the second for the other one; for the third there is none.
+    assert [task.done() for task in tasks] == [False, False, True]
+    assert tasks[2].result() == NotNow(0)
+    short, *long = sorted(patience for each in ways for patience in each.patience_s)
+    assert short <= PATIENCE_S
+    assert min(long) > 100 * PATIENCE_S
+    await cancelled(*tasks)

@@ -82,6 +82,7 @@ def test_without_a_table_no_operator_is_known(tmp_path: Path) -> None:
         (HEADER + "GB,+447, \n", ["line 2", "no operator"]),
         (HEADER + "GB,+447,first\nGB,+447,second\n", ["line 3", "+447", "second time"]),
         (HEADER + "CN,+86138,first\n", ["line 2", "mainland China", "must not be routed"]),
+        (HEADER + "CN,+852,first\n", ["line 2", "mainland China", "must not be routed"]),
         (HEADER + "HK,+86138,first\n", ["line 2", "mainland China", "must not be routed"]),
         (HEADER + 'GB,"+447,first\n', ["not a CSV file"]),
     ],
