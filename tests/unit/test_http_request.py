@@ -186,6 +186,34 @@ def test_alibaba_clouds_signature_is_the_one_of_its_documentation() -> None:
     )
 
 
+def test_alibaba_clouds_signature_over_a_form_is_the_one_of_its_own_library() -> None:
+    """A request of @alicloud/dysmsapi20170525 4.6.0 for Node, with a key of no account."""
+    moment = Moment(At(datetime(2026, 11, 22, 9, 53, 46, tzinfo=UTC)))
+    moment.nonce = "62ce187c84189cc8ee61df0f805830a5c160863201f55fa052ae1d6823b4791b"
+    form = (
+        b"PhoneNumberJson=%5B%2213800000001%22%2C%2213800000002%22%5D&SignNameJson=%5B%22%E6%B5%8B%E8%AF%95%E7%AD%BE%E5%90"
+        b"%8D%22%2C%22%E6%B5%8B%E8%AF%95%E7%AD%BE%E5%90%8D%22%5D&TemplateParamJson=%5B%7B%22code%22%3A%221234%22%7D%2C%20%7B"
+        b"%22code%22%3A%221234%22%7D%5D"
+    )
+    headers = {
+        "x-acs-action": "SendBatchSms",
+        "x-acs-version": "2017-05-25",
+        "x-acs-credentials-provider": "static_ak",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "accept": "application/json",
+    }
+    url = URL("http://127.0.0.1:18199/?TemplateCode=SMS_152550005", encoded=True)
+    auth = Acs3("LTAI5tFakeKeyId000001", "FakeSecretFakeSecretFakeSecret")
+    added = auth.headers(Sealed("POST", url, headers, form, moment))
+    assert added["Host"] == "127.0.0.1:18199"
+    assert added["x-acs-content-sha256"] == "c38793c2063fa323043c629c7f1c5aef4175788b96a78e41bb8d6b2e3ded4366"
+    assert added["Authorization"] == (
+        "ACS3-HMAC-SHA256 Credential=LTAI5tFakeKeyId000001,SignedHeaders=content-type;host;x-acs-action;"
+        "x-acs-content-sha256;x-acs-credentials-provider;x-acs-date;x-acs-signature-nonce;x-acs-version,"
+        "Signature=c8c9d43516f24949187353456554b7bb6138999c0c9a5c368d898de76bf84e2c"
+    )
+
+
 @pytest.mark.parametrize("auth", [Bearer("s3cret"), Basic("me", "s3cret"), Hmac("X", "s3cret"), Acs3("me", "s3cret")])
 def test_ways_to_authenticate_do_not_show_their_secrets(auth: Any) -> None:
     assert "s3cret" not in repr(auth)
