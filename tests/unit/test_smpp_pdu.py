@@ -373,6 +373,13 @@ def test_ids_longer_than_the_specification_allows_are_read() -> None:
     assert decode(octets) == Pdu(SubmitSmResp("a" * 100), 10)
 
 
+def test_a_response_whose_id_has_no_end_is_no_answer() -> None:
+    with pytest.raises(PduError) as refused:
+        decode(bytes.fromhex("0000013c800000040000000000000007" + "41" * 300))
+    assert refused.value.header.is_response
+    assert refused.value.header.sequence == 7
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -168,6 +168,7 @@ def test_ids_of_all_forms_are_kept_as_they_came(carrier_id: str) -> None:
         "id:7 text:stat:DELIVRD stat:EXPIRED err:001",
         "text:id:9 stat:DELIVRD id:7 stat:EXPIRED",
         "id:7, stat:EXPIRED, err:001",
+        "id:7 stat:EXPIRED stat:DELIVRD id:9",
         "id:7\x00stat:EXPIRED\x00",
         "context:9 id:7 substat:DELIVRD stat:EXPIRED",
         "\tid:7\r\nstat:EXPIRED\r\n",
