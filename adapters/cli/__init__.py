@@ -1,4 +1,4 @@
-"""The command line: `sms-engine init | worker | send | receipts | replies | job | dead | demo | carrier`."""
+"""The command line: `sms-engine init | worker | send | receipts | replies | blocks | job | dead | demo | carrier`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App
 
+from adapters.cli.blocks import blocks
 from adapters.cli.carrier import carrier
 from adapters.cli.csv_jobs import CsvError
 from adapters.cli.dead import dead
@@ -38,7 +39,7 @@ def _version() -> str:
 
 
 app = App(name="sms-engine", help=HELP, version=_version, help_format="markdown")
-for command in (demo, init, worker, send, receipts, replies, job, dead, carrier):
+for command in (demo, init, worker, send, receipts, replies, blocks, job, dead, carrier):
     app.command(command)
 
 

@@ -36,6 +36,11 @@ class PostgresReplyStore:
         """Store a reply; answers it as it was stored first."""
         return await self._database.ask(partial(self._keep, reply))
 
+    async def recent(self, limit: int) -> list[Reply]:
+        """The latest replies of all accounts, newest first."""
+        found = await self._database.ask(lambda connection: connection.fetch(_SQL["recent_reply"], limit))
+        return [_reply(row) for row in found]
+
     async def note(self, words: Sequence[OptOut]) -> list[OptOut]:
         """Note what one number said, where it is its latest word; answers all that is known of the number then."""
         return await self._database.ask(partial(self._note, words))
@@ -75,4 +80,8 @@ class PostgresReplyStore:
 
 async def _find(connection: Connection, reply: Reply) -> Reply | None:
     row = await connection.fetchrow(_SQL["find_reply"], reply.id)
-    return Reply(**{("to" if name == "number" else name): value for name, value in row.items()}) if row else None
+    return _reply(row) if row else None
+
+
+def _reply(row: asyncpg.Record) -> Reply:
+    return Reply(**{("to" if name == "number" else name): value for name, value in row.items()})

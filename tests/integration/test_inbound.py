@@ -22,7 +22,7 @@ from adapters.wire_inbound import decode_replies
 from engine.replies import Reply
 from tests.carriers import serving
 from tests.servers import PrivateRedis
-from tests.stack import Installation, WorkerProcess, installation, worker
+from tests.stack import Installation, WorkerProcess, cli, installation, worker
 
 SOON_S = 90.0  #: bound of a wait; nothing is asserted about the time it takes
 NUMBER, OTHER = "+8613800000000", "+8613900000000"
@@ -249,3 +249,32 @@ async def test_while_postgres_is_away_the_carrier_is_answered_and_promotions_to_
     assert (await waiting)["code"] == "BLOCKED"
     assert (await here.next_reply()).text == "T"
     assert here.taken.count(NUMBER) == 1
+
+
+async def test_an_operator_blocks_a_number_and_lifts_what_it_opted_out_of(here: Running) -> None:
+    environment = here.installed.environment
+    assert await cli(environment, "blocks", "ls") == (0, "")
+    assert (await cli(environment, "blocks", "add", "138 0000 0000"))[0] == 0
+    assert (await here.promote())["code"] == "BLOCKED"
+    assert (await here.promote(signature="Bank", account="bank"))["code"] == "BLOCKED"
+    assert (await here.code())["state"] == "submitted"
+    assert (await cli(environment, "blocks", "remove", NUMBER))[0] == 0
+    await here.recorded(await here.promote())
+    await here.write("TD")
+    await here.next_reply()
+    code, said = await cli(environment, "blocks", "ls")
+    assert (code, said.split()[:2], said.split()[-1]) == (0, [NUMBER, "default"], "TD")
+    assert (await cli(environment, "blocks", "remove", NUMBER, "--account", "bank"))[0] == 0
+    assert (await here.promote())["code"] == "BLOCKED"
+    assert (await cli(environment, "blocks", "remove", NUMBER))[0] == 0
+    assert (await here.promote())["state"] == "submitted"
+    assert (await cli(environment, "blocks", "add", "12"))[0] == 2
+
+
+async def test_the_newest_replies_are_shown_one_a_line(here: Running) -> None:
+    for text in ("one", "two", "three"):
+        await here.write(text)
+        await here.next_reply()
+    code, said = await cli(here.installed.environment, "replies", "--last", "2")
+    assert code == 0
+    assert [json.loads(line)["text"] for line in said.splitlines()] == ["two", "three"]

@@ -17,6 +17,7 @@ import pytest
 from adapters.memory.correlator import MemoryCorrelator
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.replies import MemoryOptOuts
 from adapters.memory.schedule import MemorySchedule
 from engine.claims import Claim, Granted
 from engine.compose import Directory, Template
@@ -27,6 +28,7 @@ from engine.evidence import Evidence
 from engine.inbound import InboundMessage
 from engine.limits import Rule, parse_window
 from engine.message import Category, Job, Message, Recipient
+from engine.opt_out import OptOut
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Unanswered
 from engine.policy import Policy
 from engine.ports import Delivery
@@ -123,7 +125,8 @@ class World:
         channels = {"alpha": self.channel}
         self.operators = Operators()
         self.schedule = MemorySchedule()
-        self.ledger = MemoryLedger(self.clock)
+        self.opt_outs = MemoryOptOuts()
+        self.ledger = MemoryLedger(self.clock, self.opt_outs)
         self.correlator = MemoryCorrelator(self.clock)
         health = MemoryHealthBoard(self.clock)
         self.correlation = Correlation(self.correlator)
@@ -143,7 +146,10 @@ class World:
             telemetry=self,
             directory=Directory(
                 signatures=frozenset({("default", "Acme")}),
-                templates={"CODE": Template("CODE", Category.OTP, "Your code is ${code}.")},
+                templates={
+                    "CODE": Template("CODE", Category.OTP, "Your code is ${code}."),
+                    "SALE": Template("SALE", Category.PROMOTION, "Everything 20% off."),
+                },
                 raw_text_accounts=frozenset(),
             ),
             rules=(PER_MINUTE,),
@@ -506,3 +512,51 @@ async def test_nothing_told_holds_a_number_or_a_text() -> None:
     told = "".join(str(replace(e, receipt=None)) if hasattr(e, "receipt") else str(e) for e in world.events)
     assert NUMBER not in told
     assert "1234" not in told
+
+
+@pytest.mark.parametrize("queued_as", list(Category))
+async def test_a_promotion_to_a_number_that_opted_out_is_rejected_whatever_queue_it_came_by(
+    queued_as: Category,
+) -> None:
+    world = World()
+    await world.opt_outs.settle(NUMBER, [OptOut(NUMBER, "default", world.clock.now())])
+    job = world.job(category=queued_as, template="SALE", params={})
+    receipt = await world.run(job)
+    assert (receipt.state, receipt.final, receipt.code, receipt.attempts) == (State.REJECTED, True, "BLOCKED", 0)
+    assert receipt.category is Category.PROMOTION
+    assert NUMBER not in (receipt.reason or "")
+    assert world.channel.texts == []
+    assert world.settled == [job.id]
+
+
+@pytest.mark.parametrize("queued_as", list(Category))
+async def test_a_code_to_a_number_that_opted_out_goes_whatever_queue_it_came_by(queued_as: Category) -> None:
+    world = World()
+    await world.opt_outs.settle(NUMBER, [OptOut(NUMBER, "default", world.clock.now())])
+    assert (await world.run(world.job(category=queued_as))).state is State.SUBMITTED
+
+
+async def test_a_promotion_that_is_broken_anyway_says_why_and_not_that_its_number_opted_out() -> None:
+    world = World()
+    await world.opt_outs.settle(NUMBER, [OptOut(NUMBER, "default", world.clock.now())])
+    assert (await world.run(world.job(category=Category.PROMOTION, template="NONE"))).code == "TEMPLATE_UNKNOWN"
+
+
+async def test_a_promotion_waits_while_its_number_may_have_opted_out() -> None:
+    world = World()
+    message = uuid4()
+
+    async def save() -> None: ...
+
+    await world.opt_outs.hold(NUMBER, message, save)
+    job = world.job(category=Category.PROMOTION, template="SALE", params={})
+    await world.deliver(Delivery(job))
+    assert [each for each, _ in world.deferred] == [job.id]
+    assert (world.published, world.channel.texts) == ([], [])
+    await world.opt_outs.settle(NUMBER, [], message)
+    assert (await world.run(job)).state is State.SUBMITTED
+
+
+async def test_a_receipt_echoes_the_extend_of_its_job() -> None:
+    world = World()
+    assert (await world.run(world.job(extend="07"))).extend == "07"
