@@ -39,7 +39,7 @@ Account = Annotated[str | None, Parameter(help="Of this account's promotions onl
 
 blocks = App(
     name="blocks",
-    help="Look at who opted out of promotions, and put numbers there or take them off; codes and notifications still go.",
+    help="See who gets no promotions, and put numbers there or take them off; codes and notifications still go.",
     help_format="markdown",
 )
 
@@ -108,7 +108,7 @@ async def _soon(answer: Awaitable[A]) -> A:
             return await answer
     except TimeoutError:
         raise CommandError(
-            "Postgres or Redis does not answer, or `sms-engine init` was not run; what was asked may be half done, so ask again."
+            "Postgres or Redis does not answer, or `sms-engine init` was not run. It may be half done: ask again."
         ) from None
 
 

@@ -37,7 +37,7 @@ def replies(
     ] = 20,
     config: Config = None,
 ) -> None:
-    """Print what people write to us, one JSON object a line: the newest from Postgres, or with --follow live from RabbitMQ.
+    """Print what people write to us, one JSON object a line: the newest from Postgres, or with --follow live.
 
     Following reads from a queue of its own and takes nothing from the business services.
     """
