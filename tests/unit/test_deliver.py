@@ -29,7 +29,7 @@ from engine.inbound import InboundMessage
 from engine.limits import Rule, parse_window
 from engine.message import Category, Job, Message, Recipient
 from engine.opt_out import OptOut
-from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Unanswered
+from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
 from engine.policy import Policy
 from engine.ports import Delivery
 from engine.receipts import DeliveryReceipt, NotSent, Receipt, State
@@ -414,6 +414,16 @@ async def test_a_delivery_receipt_before_the_answer_to_the_submit_is_kept_and_us
     world = World()
     world.channel.before_answer = lambda: world.record(world.dlr())
     await world.run(world.job())
+    assert world.states == [(State.SUBMITTED, False), (State.DELIVERED, True)]
+
+
+async def test_a_message_that_was_throttled_before_it_was_taken_finds_its_delivery_receipt() -> None:
+    world = World()
+    job = world.job()
+    for says in (Throttled("slow down"), Throttled("slow down"), Accepted("77")):
+        world.channel.says = says
+        await world.deliver(Delivery(job))
+    await world.record(world.dlr())
     assert world.states == [(State.SUBMITTED, False), (State.DELIVERED, True)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.load import ConfigError, load
-from config.policy import may_wait, policy, profile
+from config.policy import may_wait, policy, prefetch, profile
 from config.settings import Settings
 from engine.message import Category
 
@@ -98,6 +98,12 @@ def test_a_channel_may_be_for_some_messages_only_and_at_a_price(tmp_path: Path) 
     assert narrow.cost == 0.03
     wide = profile(settings(tmp_path, CHANNEL).channels[0])
     assert (wide.accounts, wide.signatures, wide.operators, wide.cost) == (None, None, None, 1.0)
+
+
+@pytest.mark.parametrize("under_way", [1, 100, 200, 10_000])
+def test_as_many_messages_are_held_ready_as_can_be_under_way(tmp_path: Path, under_way: int) -> None:
+    ready = prefetch(settings(tmp_path, f"[concurrency]\notp = {under_way}\n"))
+    assert ready[Category.OTP] >= under_way
 
 
 def test_half_of_what_is_under_way_may_wait_for_one_of_several_channels_and_all_for_the_only_one(

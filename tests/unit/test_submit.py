@@ -130,6 +130,14 @@ async def test_it_is_worth_another_try_while_one_channel_did_not_refuse(says: Ou
     assert await submit(ScriptedChannel("a", REFUSED), ScriptedChannel("b", says)) == NotNow(2)
 
 
+async def test_a_message_that_had_to_wait_goes_over_whichever_channel_is_well_by_then() -> None:
+    first, second = ScriptedChannel("a", ChannelFault("down")), ScriptedChannel("b", ChannelFault("down"))
+    assert await submit(first, second) == NotNow(2)
+    receipt = await submit(first, ScriptedChannel("b", Accepted("77")))
+    assert isinstance(receipt, Receipt)
+    assert receipt.channel == "b"
+
+
 async def test_a_full_channel_is_no_attempt() -> None:
     assert await submit(ScriptedChannel("a", Accepted("77"), room=False)) == NotNow(0)
 
