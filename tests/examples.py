@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.bootstrap import channels
-from adapters.bootstrap.http_carrier import inbound_webhook, receipts_webhook
+from adapters.bootstrap.http_carrier import webhooks
 from adapters.carriers.http import HttpChannel
 from adapters.clock import SystemClock
 from adapters.http.server import HttpServer
-from adapters.http.webhooks import Webhooks
 from adapters.telemetry.fanout import Fanout
 from config.channels import HttpSettings
 from config.load import load
@@ -49,9 +48,7 @@ async def example(name: str, real: str, stand_in: str, environment: Mapping[str,
     settings = settings.model_copy(update={"channels": [described]})
     channel = channels.build(settings, NoRateCap(), SystemClock(), Fanout(), environment)[name]
     assert isinstance(channel, HttpChannel)
-    receipts = receipts_webhook(described, channel, environment)
-    inbound = inbound_webhook(described, channel, environment)
-    server = HttpServer("127.0.0.1", 0, Webhooks({name: receipts}, {name: inbound}).routes())
+    server = HttpServer("127.0.0.1", 0, webhooks(settings, {name: channel}, environment).routes())
     await server.open()
     told: list[DeliveryReceipt | InboundMessage] = []
 

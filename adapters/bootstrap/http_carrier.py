@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from adapters.carriers.http import HttpChannel
 from adapters.carriers.http_answer import AnswerFormat, Verdict
 from adapters.carriers.http_auth import Acs3, Basic, Bearer, Hmac
 from adapters.carriers.http_carrier import HttpCarrier
@@ -15,18 +16,19 @@ from adapters.carriers.http_receipts import ReceiptFormat
 from adapters.carriers.http_request import Encoding
 from adapters.carriers.http_template import ready_text
 from adapters.http.signature import Signature
-from adapters.http.webhooks import Webhook
+from adapters.http.webhooks import Webhook, Webhooks
 from config import policy
+from config.channels import HttpSettings
 from config.http_tables import Acs3Settings, BasicSettings, BearerSettings, HmacSettings
+from config.load import ConfigError
 from engine.receipts import NotSent, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from adapters.carriers.http import HttpChannel
     from adapters.carriers.http_auth import Auth
-    from config.channels import HttpSettings
     from config.http_tables import AnswerSettings, AuthSettings, InboundSettings, QuerySettings, ReceiptSettings
+    from config.settings import Settings
 
 
 def describe(channel: HttpSettings, environment: Mapping[str, str]) -> HttpCarrier:
@@ -55,32 +57,28 @@ def describe(channel: HttpSettings, environment: Mapping[str, str]) -> HttpCarri
     )
 
 
-def receipts_webhook(channel: HttpSettings, way: HttpChannel, environment: Mapping[str, str]) -> Webhook:
-    """Where the carrier posts its delivery receipts.
+def webhooks(settings: Settings, channels: Mapping[str, object], environment: Mapping[str, str]) -> Webhooks:
+    """Where the carriers post to.
 
     Raises:
-        ConfigError: a variable of the environment is not set.
-        ValueError: the signature is at odds with itself.
+        ConfigError: a variable of the environment is not set, or a signature is at odds with itself.
     """
-    webhook = Webhook(
-        way.read,
-        way.take,
-        policy.webhook_token(channel, environment),
-        _signature(channel, channel.webhook_url, environment),
-    )
-    return _replying(webhook, channel.receipts)
-
-
-def inbound_webhook(channel: HttpSettings, way: HttpChannel, environment: Mapping[str, str]) -> Webhook:
-    """Where the carrier posts what people write; raises as `receipts_webhook` does."""
-    url = channel.inbound.webhook_url if channel.inbound else None
-    webhook = Webhook(
-        way.read_inbound,
-        way.take,
-        policy.webhook_token(channel, environment),
-        _signature(channel, url, environment),
-    )
-    return _replying(webhook, channel.inbound)
+    receipts, inbound = {}, {}
+    for channel in settings.channels:
+        way = channels[channel.name]
+        if not (isinstance(channel, HttpSettings) and isinstance(way, HttpChannel)):
+            continue
+        token = policy.webhook_token(channel, environment)
+        try:
+            signature = _signature(channel, channel.webhook_url, environment)
+            receipts[channel.name] = _replying(Webhook(way.read, way.take, token, signature), channel.receipts)
+            if channel.inbound:
+                signature = _signature(channel, channel.inbound.webhook_url, environment)
+                webhook = Webhook(way.read_inbound, way.take, token, signature)
+                inbound[channel.name] = _replying(webhook, channel.inbound)
+        except ValueError as error:
+            raise ConfigError(f"Channel {channel.name}: {error}.") from None
+    return Webhooks(receipts, inbound)
 
 
 def _replying(webhook: Webhook, posted: ReceiptSettings | InboundSettings | None) -> Webhook:

@@ -10,15 +10,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from adapters.bootstrap import channels as ways
+from adapters.bootstrap import http_carrier
 from adapters.bootstrap.backends import embedded, on_servers
-from adapters.bootstrap.http_carrier import inbound_webhook, receipts_webhook
-from adapters.carriers.http import HttpChannel
 from adapters.carriers.smpp.channel import SmppChannel
 from adapters.clock import SystemClock
 from adapters.http.jobs import Jobs
 from adapters.http.probes import Probes
 from adapters.http.server import HttpServer
-from adapters.http.webhooks import Webhooks
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.numbers import PhoneNumbers
 from adapters.operators import PrefixTable
@@ -26,7 +24,6 @@ from adapters.telemetry.fanout import Fanout
 from adapters.telemetry.logs import Logs
 from adapters.telemetry.metrics import Metrics
 from config import policy
-from config.channels import HttpSettings
 from config.load import ConfigError
 from config.operators import operators
 from engine.assign_inbound import AssignInbound
@@ -243,14 +240,4 @@ async def service(
 def _api(settings: Settings, backends: Backends, channels: ways.Channels, clock: ports.Clock) -> list[web.RouteDef]:
     token = settings.api_token.get_secret_value() if settings.api_token else None
     jobs = Jobs(backends.intake, backends.store, policy.directory(settings), clock, token)
-    ours = [
-        (channel, way)
-        for channel in settings.channels
-        if isinstance(channel, HttpSettings) and isinstance(way := channels[channel.name], HttpChannel)
-    ]
-    try:
-        receipts = {channel.name: receipts_webhook(channel, way, os.environ) for channel, way in ours}
-        inbound = {channel.name: inbound_webhook(channel, way, os.environ) for channel, way in ours if channel.inbound}
-    except ValueError as error:
-        raise ConfigError(f"A webhook cannot be served: {error}.") from None
-    return [*jobs.routes(), *Webhooks(receipts, inbound).routes()]
+    return [*jobs.routes(), *http_carrier.webhooks(settings, channels, os.environ).routes()]

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.bootstrap import channels
-from adapters.bootstrap.http_carrier import inbound_webhook, receipts_webhook
-from adapters.carriers.http import HttpChannel
+from adapters.bootstrap.http_carrier import webhooks
 from adapters.clock import SystemClock
 from adapters.telemetry.fanout import Fanout
-from config.channels import HttpSettings
 from config.load import ConfigError, load
 from tests.carriers import NoRateCap
 
@@ -43,11 +41,7 @@ def test_the_example_can_be_built_as_it_stands() -> None:
 
 def serve_example(environment: dict[str, str]) -> None:
     loaded = load({"config": str(EXAMPLE)}, {})
-    way = built(loaded, environment)["aggregator"]
-    described = next(each for each in loaded.channels if isinstance(each, HttpSettings))
-    assert isinstance(way, HttpChannel)
-    receipts_webhook(described, way, environment)
-    inbound_webhook(described, way, environment)
+    webhooks(loaded, built(loaded, environment), environment)
 
 
 def test_a_secret_that_is_not_in_the_environment_is_asked_for_by_its_name() -> None:
@@ -96,10 +90,8 @@ def test_a_mistake_in_a_secret_place_is_named_and_not_shown(tmp_path: Path, toml
 def test_a_signature_over_the_address_needs_the_address_that_is_signed(tmp_path: Path) -> None:
     signs = 'webhook_signature = { header = "X", secret = "a", signs = "url_and_form" }\n'
     inbound = '[channels.inbound]\nsender_path = "a"\nto_path = "b"\ntext_path = "c"\n'
+    loaded = settings(tmp_path, 'webhook_url = "https://sms.example.com/r"\n' + signs)
+    assert webhooks(loaded, built(loaded), {}).channels["alpha"].signature is not None
     loaded = settings(tmp_path, 'webhook_url = "https://sms.example.com/r"\n' + signs + inbound)
-    way, described = built(loaded)["alpha"], loaded.channels[0]
-    assert isinstance(way, HttpChannel)
-    assert isinstance(described, HttpSettings)
-    assert receipts_webhook(described, way, {}).signature is not None
-    with pytest.raises(ValueError, match="needs the webhook's URL"):
-        inbound_webhook(described, way, {})
+    with pytest.raises(ConfigError, match="alpha: a signature over the URL needs the webhook's URL"):
+        webhooks(loaded, built(loaded), {})
