@@ -62,6 +62,11 @@ class SmscLink:
         """Read nothing more."""
         self._writer.transport.pause_reading()
 
+    @property
+    def unwritten(self) -> int:
+        """Octets that the other end has not read."""
+        return self._writer.transport.get_write_buffer_size()
+
     def only(self, command: Command) -> list[Pdu]:
         return [pdu for pdu in self.heard if pdu.command == command]
 

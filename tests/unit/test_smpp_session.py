@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.carriers.smpp import deliveries
+from adapters.carriers.smpp import deliveries, link, requests
 from adapters.carriers.smpp.commands import Command, Status
 from adapters.carriers.smpp.link import NotWrittenError
 from adapters.carriers.smpp.login import BindRefusedError, Login, Mode, bind
@@ -270,12 +270,18 @@ async def test_a_carrier_without_a_sign_of_life_is_left() -> None:
         await smsc.until(lambda: on.link.over)
 
 
-async def test_a_carrier_that_reads_nothing_is_left_too_and_its_connection_is_broken_off() -> None:
+async def test_a_carrier_that_reads_nothing_is_left_too_and_its_connection_is_broken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "FLUSH_S", 0.05)
+    broken_off = asyncio.Event()
     async with Smsc().running() as smsc, bound(smsc, pace=Pace(enquire_link_s=0.05, answer_s=0.05), window=999) as on:
         on.link.freeze()
         submits = [on.submit(body=SubmitSm(tlvs={0x0424: bytes(60_000)})) for _ in range(200)]
+        on.session.link._end = lambda reason: broken_off.set()
         assert await on.running == "the carrier gives no sign of life"
         await asyncio.gather(*submits, return_exceptions=True)
+        await broken_off.wait()
 
 
 async def test_our_own_answer_to_enquire_link_comes_while_a_receipt_is_slow() -> None:
@@ -486,10 +492,11 @@ async def test_a_carrier_that_asks_and_never_reads_has_us_keep_little() -> None:
         asked = pack(">IIII", 16, Command.ENQUIRE_LINK, 0, 5) * 4096
         for _ in range(400):  # 26 MB, far beyond what sockets hold
             on.link.write(asked)
-        while on.session.link._writable.is_set():
-            await asyncio.sleep(0)
-        for _ in range(200):
-            await asyncio.sleep(0)
+        left, still = on.link.unwritten, 0
+        while still < 50:  # until it comes to nothing any more
+            await asyncio.sleep(0.001)
+            still = still + 1 if on.link.unwritten == left else 0
+            left = on.link.unwritten
         assert on.session.link._transport is not None
         assert on.session.link._transport.get_write_buffer_size() < 1024 * 1024
 
@@ -511,3 +518,11 @@ async def test_unbind_resp_is_no_answer_to_a_submit() -> None:
     sequence, answer = requests.begin(Command.SUBMIT_SM, None)
     assert not requests.answer(Pdu(UnbindResp(), sequence))
     assert not answer.done()
+
+
+async def test_not_more_submits_that_were_given_up_are_remembered_than_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "MAX_GIVEN_UP", 3)
+    open_requests = Requests()
+    for _ in range(10):
+        open_requests.give_up(open_requests.begin(Command.SUBMIT_SM, None)[0])
+    assert list(open_requests._given_up) == [8, 9, 10]
