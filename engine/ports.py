@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.inbound import InboundMessage
     from engine.message import Message, Recipient
     from engine.outcomes import Outcome
-    from engine.receipts import DeliveryReceipt, NotSent, Receipt, State
+    from engine.receipts import DeliveryReceipt, LateAnswer, NotSent, Receipt, State
     from engine.routing import Profile
 
 __all__ = ["Delivery", "JobIntake", "JobQueue", "Schedule"]  # of a file of their own, and called by this one's name
@@ -139,7 +139,7 @@ class Channel(Protocol):
         """
         ...
 
-    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None:
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage | LateAnswer], Awaitable[None]]) -> None:
         """Connect; `tell` what the carrier brings and answer it only after that returned, but not if it raised."""
         ...
 

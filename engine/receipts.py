@@ -93,6 +93,16 @@ class DeliveryReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """A carrier took a message after all, whose submit was given up as not answered."""
+
+    channel: str
+    carrier_id: str
+    recipient: str  #: E.164
+    job: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class NotSent:
     """A carrier's word, when asked about a message, that it surely never had it."""
 

@@ -31,7 +31,7 @@ from engine.correlation import Correlation
 from engine.deliver import Deliver
 from engine.inbound import InboundMessage
 from engine.overdue import Overdue
-from engine.receipts import DeliveryReceipt, Receipt
+from engine.receipts import DeliveryReceipt, LateAnswer, Receipt
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
 from engine.relink import Relink
@@ -39,6 +39,7 @@ from engine.resolve import Resolve
 from engine.stager import Stager
 from engine.submit import Submit
 from engine.take_inbound import TakeInbound
+from engine.take_late import TakeLateAnswer
 from engine.worker import Worker
 
 if TYPE_CHECKING:
@@ -155,12 +156,16 @@ async def service(
         keywords = policy.inbound_keywords(settings)
         take_inbound = TakeInbound(backends.inbound_intake, backends.opt_outs, numbers, keywords)
 
-        async def tell(news: DeliveryReceipt | InboundMessage) -> None:
+        take_late = TakeLateAnswer(correlation, backends.ledger, backends.publisher, record_receipt, clock, telemetry)
+
+        async def tell(news: DeliveryReceipt | InboundMessage | LateAnswer) -> None:
             match news:
                 case DeliveryReceipt():
                     await record_receipt(news)
                 case InboundMessage():
                     await take_inbound(news)
+                case LateAnswer():
+                    await take_late(news)
 
         worker = Worker(
             queue=backends.queue,

@@ -32,11 +32,12 @@ from engine.opt_out import OptOut
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
 from engine.policy import Policy
 from engine.ports import Delivery
-from engine.receipts import DeliveryReceipt, NotSent, Receipt, State
+from engine.receipts import DeliveryReceipt, LateAnswer, NotSent, Receipt, State
 from engine.record_receipt import RecordReceipt, StillInHand
 from engine.resolve import Resolve
 from engine.routing import Profile
 from engine.submit import Submit
+from engine.take_late import TakeLateAnswer
 
 NUMBER = "+8613800000000"
 GRACE_S = 600
@@ -131,6 +132,7 @@ class World:
         health = MemoryHealthBoard(self.clock)
         self.correlation = Correlation(self.correlator)
         self.record = RecordReceipt(self.correlation, self.ledger, self, self, self, self.clock, self)
+        self.take_late = TakeLateAnswer(self.correlation, self.ledger, self, self.record, self.clock, self)
         self.deliver = Deliver(
             queue=self,
             schedule=self.schedule,
@@ -570,3 +572,79 @@ async def test_a_promotion_waits_while_its_number_may_have_opted_out() -> None:
 async def test_a_receipt_echoes_the_extend_of_its_job() -> None:
     world = World()
     assert (await world.run(world.job(extend="07"))).extend == "07"
+
+
+def late(world: World, job: Job, carrier_id: str = "77") -> LateAnswer:
+    return LateAnswer("alpha", carrier_id, NUMBER, job.id)
+
+
+async def test_an_answer_that_comes_late_makes_the_job_submitted_and_lets_its_receipt_find_it() -> None:
+    world = World()
+    world.channel.says = Unanswered("No answer within 8 s.")
+    job = world.job()
+    assert (await world.run(job)).unresolved
+    await world.take_late(late(world, job))
+    receipt = world.published[-1]
+    assert (receipt.state, receipt.final, receipt.carrier_id, receipt.code) == (State.SUBMITTED, False, "77", None)
+    await world.record(world.dlr())
+    assert world.states[-1] == (State.DELIVERED, True)
+    await world.run(job, 1)  # it was put back to wait for its outcome
+    assert world.settled == [job.id]
+
+
+async def test_a_receipt_that_came_before_the_late_answer_counts() -> None:
+    world = World()
+    world.channel.says = Unanswered("No answer within 8 s.")
+    job = world.job()
+    await world.run(job)
+    await world.record(world.dlr())
+    await world.take_late(late(world, job))
+    assert world.states[-2:] == [(State.SUBMITTED, False), (State.DELIVERED, True)]
+
+
+async def test_a_category_that_sends_again_does_not_where_the_answer_came_late() -> None:
+    world = World(resend=frozenset({Category.OTP}))
+    world.channel.says = Unanswered("No answer within 8 s.")
+    job = world.job()
+    await world.run(job)
+    await world.take_late(late(world, job))
+    world.clock.go(GRACE_S)
+    await world.run(job, 1)
+    assert len(world.channel.texts) == 1
+
+
+async def test_a_late_answer_waits_for_the_worker_that_writes_down_that_there_was_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.take_late.LOOK_AGAIN_S", 0.001)
+    world = World()
+    world.channel.says = Unanswered("No answer within 8 s.")
+    taking: list[asyncio.Task[None]] = []
+    job = world.job()
+
+    async def come_late() -> None:
+        taking.append(asyncio.create_task(world.take_late(late(world, job))))
+        await asyncio.sleep(0.003)
+        assert not taking[0].done()
+
+    world.channel.before_answer = come_late
+    await world.run(job)
+    await taking[0]
+    assert world.states[-1] == (State.SUBMITTED, False)
+
+
+async def test_a_late_answer_does_not_change_what_is_settled() -> None:
+    world = World()
+    job = world.job()
+    await world.run(job)
+    await world.record(world.dlr())
+    before = list(world.published)
+    await world.take_late(late(world, job, "another"))
+    assert world.published == before
+
+
+async def test_a_late_answer_to_a_job_that_nobody_knows_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.take_late.LOOK_AGAIN_S", 0.0)
+    world = World()
+    await world.take_late(late(world, world.job()))
+    assert world.published == []

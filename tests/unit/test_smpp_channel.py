@@ -27,7 +27,7 @@ from engine.events import AnsweredLate
 from engine.inbound import InboundMessage
 from engine.message import Recipient
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled, Unanswered
-from engine.receipts import DeliveryReceipt, State, receipt_for
+from engine.receipts import DeliveryReceipt, LateAnswer, State, receipt_for
 from engine.routing import Profile
 from tests.carriers import message, places
 from tests.smsc import Smsc, SmscLink, answers
@@ -436,8 +436,40 @@ async def test_an_answer_that_comes_late_is_told_of() -> None:
         submit.cancel()
         await asyncio.gather(submit, return_exceptions=True)
         smsc.link.send(SubmitSmResp("at last"), smsc.link.only(Command.SUBMIT_SM)[0].sequence)
+        await smsc.until(lambda: on.news)
+        assert on.events[1:] == [AnsweredLate(one.job.id, "alpha", Accepted("at last"))]
+        assert on.news == [LateAnswer("alpha", "at last", "+8613800001234", one.job.id)]
+
+
+@pytest.mark.parametrize(("answered", "ids"), [(2, "id-1 id-2 late"), (1, None)])
+async def test_only_the_last_part_answered_late_makes_a_message_submitted(answered: int, ids: str | None) -> None:
+    def fall_silent(link: SmscLink, pdu: Pdu) -> bool:
+        return pdu.command == Command.SUBMIT_SM and len(link.only(Command.SUBMIT_SM)) > answered
+
+    async with Smsc(fall_silent).running() as smsc, opened(smsc) as on:
+        submit = asyncio.create_task(on.submit(long_message()))
+        await smsc.until(lambda: len(submits(smsc)) == answered + 1)
+        submit.cancel()
+        await asyncio.gather(submit, return_exceptions=True)
+        smsc.link.send(SubmitSmResp("late"), smsc.link.only(Command.SUBMIT_SM)[-1].sequence)
         await smsc.until(lambda: len(on.events) == 2)
-        assert on.events[1] == AnsweredLate(one.job.id, "alpha", Accepted("at last"))
+        await asyncio.sleep(0.01)
+        assert [news.carrier_id for news in on.news] == ([ids] if ids else [])
+
+
+async def test_a_late_answer_that_cannot_be_taken_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(news: Any) -> None:
+        raise OSError("+8613800001234")
+
+    async with Smsc(answers(silent=True)).running() as smsc, opened(smsc) as on:
+        on.channel._tell = fail
+        submit = asyncio.create_task(on.submit())
+        await smsc.until(lambda: submits(smsc))
+        submit.cancel()
+        await asyncio.gather(submit, return_exceptions=True)
+        smsc.link.send(SubmitSmResp("late"), smsc.link.only(Command.SUBMIT_SM)[0].sequence)
+        await smsc.until(lambda: caplog.records)
+    assert caplog.messages == ["a late answer on channel alpha was not taken (OSError)"]
 
 
 def unknown(carrier_id: str | None) -> Receipt:

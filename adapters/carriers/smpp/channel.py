@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from adapters.carriers.smpp.session import Pace
 from adapters.ending import end
 from engine.events import AnsweredLate
 from engine.outcomes import Accepted, ChannelFault, Refused, Throttled, Unanswered
+from engine.receipts import LateAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 FIRST_TRY_S = 2.0  #: that opening waits for the binds; a carrier that is away must not keep the service from starting
 _PACE, _BACKOFF = Pace(), Backoff()
+
+_log = logging.getLogger(__name__)
 
 
 class SmppChannel:
@@ -71,6 +75,8 @@ class SmppChannel:
             for mode in modes
         ]  # fmt: skip
         self._keeping: list[asyncio.Task[NoReturn]] = []
+        self._telling: set[asyncio.Task[None]] = set()
+        self._tell: Callable[[LateAnswer], Awaitable[None]] | None = None
 
     @property
     def ready(self) -> bool:
@@ -86,8 +92,9 @@ class SmppChannel:
         """Wait for room in the window of any bind and for the channel's turn; False if there is none in time."""
         return self._places.place(message, within_s, rate)
 
-    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage], Awaitable[None]]) -> None:
+    async def open(self, tell: Callable[[DeliveryReceipt | InboundMessage | LateAnswer], Awaitable[None]]) -> None:
         """Bind, and keep the binds; waits a little for the first tries."""
+        self._tell = tell
         incoming = Incoming(self.profile.name, self._dialect, self._clock, tell)
         self._changed()
         self._keeping = [asyncio.create_task(bind.keep(incoming.take, self._changed)) for bind in self._binds]
@@ -100,6 +107,7 @@ class SmppChannel:
         await self._places.drain()
         await asyncio.gather(*(bind.close() for bind in self._binds))
         await end(self._keeping)
+        await end(self._telling)
 
     async def submit(self, message: Message) -> Outcome:
         """Submit the parts of a message in their order over one bind, each when the one before was accepted.
@@ -121,7 +129,7 @@ class SmppChannel:
                 if not isinstance(outcome, Accepted):
                     return _of_the_rest(outcome, len(ids), len(parts)) if ids else outcome
                 ids.append(outcome.carrier_id)
-        return Accepted(_joined(ids))
+        return Accepted(" ".join(ids))
 
     async def ask(self, receipt: Receipt) -> DeliveryReceipt | NotSent | None:
         """What the carrier says of a message by its own id; SMPP knows no other, so without one nothing is learnt."""
@@ -166,17 +174,23 @@ class SmppChannel:
             return Refused("NOT_WRITABLE", f"The message cannot be written: {error}.")
 
     def _hear_late(self, message: Message, ids: list[str], parts: int, pdu: Pdu) -> None:
-        """A part was answered after it was given up; with it the last id may be known."""
+        """A part was answered after it was given up; the last of a message makes it a submitted one."""
         outcome = self._dialect.outcome(pdu)
-        if isinstance(outcome, Accepted) and len(ids) + 1 == parts:
-            outcome = Accepted(_joined([*ids, outcome.carrier_id]))
         self._telemetry.emit(AnsweredLate(message.job.id, self.profile.name, outcome))
+        if self._tell and isinstance(outcome, Accepted) and len(ids) + 1 == parts:
+            carrier_id = " ".join([*ids, outcome.carrier_id])
+            answer = LateAnswer(self.profile.name, carrier_id, message.recipient.number, message.job.id)
+            task = asyncio.get_running_loop().create_task(self._tell_late(self._tell, answer))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _tell_late(self, tell: Callable[[LateAnswer], Awaitable[None]], answer: LateAnswer) -> None:
+        try:
+            await tell(answer)
+        except Exception as error:  # noqa: BLE001  (the carrier answers once: nobody can be asked again)
+            _log.warning("a late answer on channel %s was not taken (%s)", self.profile.name, type(error).__name__)
 
 
 def _of_the_rest(outcome: Outcome, accepted: int, parts: int) -> Unanswered:
     said = "" if isinstance(outcome, Accepted) else f" ({outcome.reason})"
     return Unanswered(f"Of {parts} parts {accepted} were accepted, and then no more{said}.")
-
-
-def _joined(ids: Sequence[str]) -> str:
-    return " ".join(id_ for id_ in ids if id_)
