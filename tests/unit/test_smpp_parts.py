@@ -33,23 +33,27 @@ def submit(part: Part) -> SubmitSm:
     )
 
 
+def parts_of(text: str, country: str, writing: Writing, reference: int) -> list[Part]:
+    return cut(text, country, writing, lambda: reference)
+
+
 def put_together(parts: list[Part], default: Alphabet) -> str:
     return "".join(decode(user_data(submit(part)).octets, part.data_coding, default) for part in parts)
 
 
 def test_a_short_text_is_one_part_without_any_header() -> None:
-    assert cut("Hi @", "GB", UDH, 7) == [Part(0, b"Hi \x00")]
-    assert cut("你好", "CN", UDH, 7) == [Part(8, bytes.fromhex("4f60597d"))]
+    assert parts_of("Hi @", "GB", UDH, 7) == [Part(0, b"Hi \x00")]
+    assert parts_of("你好", "CN", UDH, 7) == [Part(8, bytes.fromhex("4f60597d"))]
 
 
 def test_parts_have_the_header_of_six_octets() -> None:
-    first, second = cut("a" * 161, "GB", UDH, 0x1FE)
+    first, second = parts_of("a" * 161, "GB", UDH, 0x1FE)
     assert first == Part(0, bytes.fromhex("050003fe0201") + b"a" * 153, 0x40)
     assert second == Part(0, bytes.fromhex("050003fe0202") + b"a" * 8, 0x40)
 
 
 def test_parts_by_sar_have_the_parameters_and_no_header() -> None:
-    parts = cut("码" * 71, "CN", Writing(long=Way.SAR), 0x1FE)
+    parts = parts_of("码" * 71, "CN", Writing(long=Way.SAR), 0x1FE)
     assert [part.esm_class for part in parts] == [0, 0]
     assert [len(part.short_message) for part in parts] == [134, 8]
     assert parts[1].tlvs == {
@@ -61,8 +65,8 @@ def test_parts_by_sar_have_the_parameters_and_no_header() -> None:
 
 def test_a_long_text_by_payload_goes_whole_and_a_short_one_as_ever() -> None:
     payload = Writing(long=Way.PAYLOAD)
-    assert cut("a" * 161, "GB", payload, 7) == [Part(0, b"", tlvs={Tag.MESSAGE_PAYLOAD: b"a" * 161})]
-    assert cut("a" * 160, "GB", payload, 7) == [Part(0, b"a" * 160)]
+    assert parts_of("a" * 161, "GB", payload, 7) == [Part(0, b"", tlvs={Tag.MESSAGE_PAYLOAD: b"a" * 161})]
+    assert parts_of("a" * 160, "GB", payload, 7) == [Part(0, b"a" * 160)]
 
 
 @pytest.mark.parametrize(
@@ -107,31 +111,31 @@ def test_a_long_text_by_payload_goes_whole_and_a_short_one_as_ever() -> None:
 )
 def test_long_texts_are_cut_as_a_foreign_library_cuts_them(text: str, octets: list[str]) -> None:
     reference = int(octets[0][6:8], 16)
-    assert [part.short_message.hex() for part in cut(text, "GB", UDH, reference)] == octets
+    assert [part.short_message.hex() for part in parts_of(text, "GB", UDH, reference)] == octets
 
 
 def test_an_escape_pair_is_never_cut() -> None:
-    first, second = cut("a" * 152 + "€" + "b" * 20, "GB", UDH, 7)
+    first, second = parts_of("a" * 152 + "€" + "b" * 20, "GB", UDH, 7)
     assert first.short_message[6:] == b"a" * 152
     assert second.short_message[6:] == b"\x1be" + b"b" * 20
 
 
 def test_a_surrogate_pair_is_never_cut() -> None:
-    first, second = cut("я" * 66 + "😀" + "я" * 20, "RU", UDH, 7)
+    first, second = parts_of("я" * 66 + "😀" + "я" * 20, "RU", UDH, 7)
     assert first.short_message[6:].decode("utf-16-be") == "я" * 66
     assert second.short_message[6:].decode("utf-16-be") == "😀" + "я" * 20
 
 
 @pytest.mark.parametrize("characters", [70, 71, 134, 135, 160, 161])
 def test_in_mainland_china_latin_letters_are_cut_as_they_are_counted(characters: int) -> None:
-    assert len(cut("a" * characters, "CN", UDH, 7)) == count("a" * characters, "CN")
+    assert len(parts_of("a" * characters, "CN", UDH, 7)) == count("a" * characters, "CN")
 
 
 @pytest.mark.parametrize(("text", "billed", "parts"), [("😀" * 70, 1, 3), ("码" * 66 + "😀" + "码" * 67, 2, 3)])
 def test_in_mainland_china_emoji_make_more_parts_than_are_billed_and_none_too_long(
     text: str, billed: int, parts: int
 ) -> None:
-    found = cut(text, "CN", UDH, 7)
+    found = parts_of(text, "CN", UDH, 7)
     assert (count(text, "CN"), len(found)) == (billed, parts)
     assert max(len(part.short_message) for part in found) <= 140
     assert put_together(found, Alphabet.GSM7) == text
@@ -140,19 +144,19 @@ def test_in_mainland_china_emoji_make_more_parts_than_are_billed_and_none_too_lo
 def test_a_default_alphabet_that_lacks_a_character_makes_more_parts_than_are_billed() -> None:
     text = "Grüße " * 20
     assert count(text, "DE") == 1
-    assert len(cut(text, "DE", Writing(Alphabet.ASCII), 7)) == 2
-    assert len(cut(text, "DE", Writing(Alphabet.LATIN1), 7)) == 1
+    assert len(parts_of(text, "DE", Writing(Alphabet.ASCII), 7)) == 2
+    assert len(parts_of(text, "DE", Writing(Alphabet.LATIN1), 7)) == 1
 
 
 def test_brackets_take_two_septets_of_a_phone_whatever_the_carrier_calls_them() -> None:
-    assert len(cut("[" * 81, "DE", Writing(Alphabet.ASCII), 7)) == 2
+    assert len(parts_of("[" * 81, "DE", Writing(Alphabet.ASCII), 7)) == 2
 
 
 @given(ANY_TEXT, COUNTRIES, WRITINGS, st.integers(0, 0xFFFF))
 def test_no_text_is_truncated_and_no_part_is_too_long(
     text: str, country: str, writing: Writing, reference: int
 ) -> None:
-    parts = cut(text, country, writing, reference)
+    parts = parts_of(text, country, writing, reference)
     assert put_together(parts, writing.default).removeprefix("\ufeff") == text.removeprefix("\ufeff")
     for part in parts:
         data = user_data(submit(part))
@@ -166,7 +170,7 @@ def test_no_text_is_truncated_and_no_part_is_too_long(
 
 @given(ANY_TEXT, COUNTRIES)
 def test_there_are_as_many_parts_as_are_billed_wherever_they_fit(text: str, country: str) -> None:
-    parts = len(cut(text, country, UDH, 7))
+    parts = len(parts_of(text, country, UDH, 7))
     billed = count(text, country)
     assert parts >= billed
     if country != "CN" or max(text, default="") <= "\uffff":
@@ -177,7 +181,7 @@ def test_there_are_as_many_parts_as_are_billed_wherever_they_fit(text: str, coun
 
 @given(ANY_TEXT, COUNTRIES, st.sampled_from([Way.UDH, Way.SAR]), st.integers(0, 0xFFFF))
 def test_parts_name_their_place(text: str, country: str, way: Way, reference: int) -> None:
-    parts = cut(text, country, Writing(long=way), reference)
+    parts = parts_of(text, country, Writing(long=way), reference)
     total = len(parts)
     if total == 1:
         assert user_data(submit(parts[0])).fragment is None
@@ -190,17 +194,17 @@ def test_parts_name_their_place(text: str, country: str, way: Way, reference: in
 
 @pytest.mark.parametrize("way", [Way.UDH, Way.SAR])
 def test_more_parts_than_can_be_numbered_are_refused(way: Way) -> None:
-    assert len(cut("a" * 153 * MAX_PARTS, "GB", Writing(long=way), 7)) == MAX_PARTS
+    assert len(parts_of("a" * 153 * MAX_PARTS, "GB", Writing(long=way), 7)) == MAX_PARTS
     with pytest.raises(ValueError, match="256 parts"):
-        cut("a" * 153 * MAX_PARTS + "a", "GB", Writing(long=way), 7)
+        parts_of("a" * 153 * MAX_PARTS + "a", "GB", Writing(long=way), 7)
 
 
 def test_a_payload_that_makes_too_long_a_pdu_is_refused() -> None:
     payload = Writing(long=Way.PAYLOAD)
-    (longest,) = cut("a" * MAX_PAYLOAD, "GB", payload, 7)
+    (longest,) = parts_of("a" * MAX_PAYLOAD, "GB", payload, 7)
     assert len(encode(Pdu(submit(longest), 1))) <= MAX_PDU
     with pytest.raises(ValueError, match="octets"):
-        cut("a" * MAX_PAYLOAD + "a", "GB", payload, 7)
+        parts_of("a" * MAX_PAYLOAD + "a", "GB", payload, 7)
 
 
 def test_no_carriers_default_alphabet_is_ucs2() -> None:
@@ -215,6 +219,20 @@ def test_references_count_for_each_sender_and_recipient() -> None:
         references.next("Acme", "2")
     assert references.next("Acme", "1") == (first + 1) & 0xFFFF
     assert len({references.next("Acme", "1") & 0xFF for _ in range(256)}) == 256
+
+
+def test_a_reference_is_used_up_by_parts_only_even_if_there_are_more_of_them_than_are_billed() -> None:
+    asked: list[int] = []
+
+    def next_reference() -> int:
+        asked.append(0)
+        return len(asked)
+
+    cut("a" * 160, "GB", UDH, next_reference)
+    cut("a" * 161, "GB", Writing(long=Way.PAYLOAD), next_reference)
+    assert not asked
+    for reference in (1, 2):  # billed as one part each
+        assert cut("😀" * 36, "CN", UDH, next_reference)[0].short_message[3] == reference
 
 
 def test_references_begin_anywhere() -> None:

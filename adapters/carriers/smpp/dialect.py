@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING
 
 from adapters.carriers.json_values import text as storable
@@ -44,9 +45,9 @@ class Dialect:
         if isinstance(sender, Refused):
             return sender
         to = destination(message.recipient.number)
-        reference = references.next(sender.number, to.number) if message.segments > 1 else 0
+        next_reference = partial(references.next, sender.number, to.number)
         try:
-            parts = cut(message.text, message.recipient.country, self.writing, reference)
+            parts = cut(message.text, message.recipient.country, self.writing, next_reference)
         except ValueError as error:
             return Refused("TEXT_TOO_LONG", f"The message cannot be cut: {error}.")
         return [

@@ -20,7 +20,7 @@ from adapters.carriers.smpp.user_data import UDH_INDICATOR
 from engine import segments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from random import Random
 
 MAX_PARTS = 255  #: their number has one octet
@@ -84,8 +84,8 @@ class References:
         return reference
 
 
-def cut(text: str, country: str, writing: Writing, reference: int) -> list[Part]:
-    """The parts of a text that goes to a country; `reference` is common to the parts of one message.
+def cut(text: str, country: str, writing: Writing, next_reference: Callable[[], int]) -> list[Part]:
+    """The parts of a text that goes to a country; `next_reference` is asked for one only where there are several.
 
     Raises:
         ValueError: it is too long for any number of parts.
@@ -103,6 +103,7 @@ def cut(text: str, country: str, writing: Writing, reference: int) -> list[Part]
     total = len(octets)
     if total > MAX_PARTS:
         raise ValueError(f"the text has {total} parts; {MAX_PARTS} are allowed")
+    reference = next_reference()
     if writing.long is Way.UDH:
         head = bytes((5, 0, 3, reference & 0xFF, total))
         return [

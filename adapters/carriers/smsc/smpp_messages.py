@@ -82,7 +82,7 @@ def _receipt(receipt: Receipt, receipt_in: str) -> DeliverSm:
 
 
 def _inbound(inbound: Inbound) -> list[DeliverSm]:
-    parts = cut(inbound.text, "", Writing(), inbound.number)
+    parts = cut(inbound.text, "", Writing(), lambda: inbound.number)
     return [
         DeliverSm(
             source_addr=inbound.sender,
