@@ -111,19 +111,22 @@ def _url(described: RequestFormat, variables: Variables[M]) -> Callable[[M], URL
     """Where to. One that is the same for all is left as it stands; what we put in is encoded once and not again."""
     escaped = {name: in_url(value) if isinstance(value, str) else value for name, value in variables.items()}
     address = ready_text(described.url, escaped, in_url)
-    if constant(described.url, escaped) is None:
-        _check_origin(described.url, escaped)
-    if described.encoding is Encoding.QUERY and described.fields:
+    same = constant(described.url, escaped) is not None
+    if not same or described.encoding is Encoding.QUERY or isinstance(described.auth, Hmac | Acs3):
+        _check(described.url, escaped)
+    if described.fields is not None and described.encoding is Encoding.QUERY:
         pairs = _pairs(described.fields, variables)
         joint = "&" if "?" in described.url else "?"
         return lambda source: URL(f"{address(source)}{joint}{pairs(source)}", encoded=True)
-    if constant(described.url, escaped) is not None:
+    if same:
         return address
     return lambda source: URL(address(source), encoded=True)
 
 
-def _check_origin(url: str, variables: Variables[M]) -> None:
-    """Whom we talk to is the operator's choice alone, and no URL that is filled in may turn out to be none."""
+def _check(url: str, variables: Variables[M]) -> None:
+    """Whom we talk to is the operator's choice alone, and no URL that we write may turn out to be none."""
+    if not url.isascii():
+        raise ValueError("the url must be percent-encoded")
     found = _ORIGIN.match(url)
     origin = constant(found[0], variables) if found else ""
     if origin is None:
@@ -164,15 +167,15 @@ def _headers(
     kind = _CONTENT_TYPES.get(described.encoding) if described.fields is not None else None
     if kind and "content-type" not in map(str.lower, texts):
         texts["Content-Type"] = kind
-    if isinstance(described.auth, Bearer | Basic):
-        texts |= described.auth.headers
     for name in texts:
         if not _HEADER.fullmatch(name):
             raise ValueError(f"{name!r} cannot be the name of a header")
     fixed = {name: value for name, text in texts.items() if (value := constant(text, variables)) is not None}
+    asking = {name: ready_text(text, variables, in_header) for name, text in texts.items() if name not in fixed}
+    if isinstance(described.auth, Bearer | Basic):
+        fixed |= described.auth.headers
     if ill := sorted(name for name, value in fixed.items() if _CONTROL.search(value)):
         raise ValueError(f"the header {ill[0]} holds a line end or another control character")
-    asking = {name: ready_text(text, variables, in_header) for name, text in texts.items() if name not in fixed}
     if not asking:
         return fixed, lambda _: None
     return fixed, lambda source: {name: fill(source) for name, fill in asking.items()}

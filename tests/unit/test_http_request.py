@@ -119,6 +119,11 @@ def test_whom_we_talk_to_does_not_depend_on_the_message() -> None:
     for url in ("https://carrier.example:99999/${to}", "https://:80/${to}", "ftp://carrier.example/${to}"):
         with pytest.raises(ValueError, match="names no host"):
             request(url)
+    for more in ({"encoding": Encoding.QUERY}, {"auth": Hmac("X", "s3cret")}):
+        with pytest.raises(ValueError, match="names no host"):
+            request("https://carrier.example:99999/", **more)
+    with pytest.raises(ValueError, match="must be percent-encoded"):
+        request("https://carrier.example/发/${to}")
     sent = request("https://${region}.carrier.example/${to}", variables={"region": "eu"})
     assert str(sent.url) == "https://eu.carrier.example/%2B8613800001234"
 
@@ -140,6 +145,9 @@ def test_an_own_content_type_stands() -> None:
 
 def test_a_bearer_token_and_a_password_are_shown() -> None:
     assert request(auth=Bearer("t0ken")).headers["Authorization"] == "Bearer t0ken"
+    assert request(auth=Bearer("a${b}")).headers["Authorization"] == "Bearer a${b}"
+    with pytest.raises(ValueError, match="the header Authorization holds a line end"):
+        request(auth=Bearer("t0ken\n"))
     # RFC 7617, 2 and 2.1
     assert request(auth=Basic("Aladdin", "open sesame")).headers["Authorization"] == (
         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
