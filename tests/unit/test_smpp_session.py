@@ -220,6 +220,14 @@ async def test_what_waits_to_be_written_when_the_link_ends_was_surely_not_sent()
         assert any(isinstance(each, NotWrittenError) for each in ended)
 
 
+async def test_what_is_asked_of_a_connection_that_is_just_closing_was_surely_not_sent() -> None:
+    async with Smsc().running() as smsc, bound(smsc) as on:
+        assert on.session.link._transport
+        on.session.link._transport.close()
+        with pytest.raises(NotWrittenError):
+            await on.session.submit(SUBMIT, never_late)  # at once: its end was not told yet
+
+
 async def test_a_submit_that_cannot_be_written_leaves_the_session_well() -> None:
     async with Smsc().running() as smsc, bound(smsc) as on:
         with pytest.raises(ValueError, match="destination_addr"):

@@ -79,7 +79,7 @@ class Link(asyncio.Protocol):
             NotWrittenError: the link has ended.
         """
         await self._writable.wait()
-        if self._closed:
+        if self._closed or self._transport is None or self._transport.is_closing():
             raise NotWrittenError("the link has ended")
 
     def send(self, pdu: Pdu) -> None:
