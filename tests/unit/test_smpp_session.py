@@ -234,6 +234,7 @@ async def test_a_submit_that_cannot_be_written_leaves_the_session_well() -> None
             await on.submit(body=SubmitSm(destination_addr="9" * 30))
         assert (await on.submit()).status == Status.ESME_ROK
         assert on.session.room == 10
+        assert not on.session._requests._open
 
 
 async def test_a_carrier_that_answers_no_submit_is_left_once_the_window_went_by_in_silence() -> None:
@@ -498,13 +499,14 @@ async def test_a_carrier_that_asks_and_never_reads_has_us_keep_little() -> None:
     async with Smsc(flood).running() as smsc, bound(smsc) as on:
         on.link.freeze()
         asked = pack(">IIII", 16, Command.ENQUIRE_LINK, 0, 5) * 4096
-        for _ in range(400):  # 26 MB, far beyond what sockets hold
+        for _ in range(250):  # 16 MB, far beyond what sockets hold
             on.link.write(asked)
         left, still = on.link.unwritten, 0
         while still < 50:  # until it comes to nothing any more
             await asyncio.sleep(0.001)
             still = still + 1 if on.link.unwritten == left else 0
             left = on.link.unwritten
+        assert on.session.reason is None
         assert on.session.link._transport is not None
         assert on.session.link._transport.get_write_buffer_size() < 1024 * 1024
 
