@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.environment import InstallError, environment
-from tests import debian, debian_root
+from tests import debian, debian_root, peers
 from tests.servers import PrivatePostgres, PrivateRabbit, PrivateRedis, PrivateServer, ServerError
 from tests.servers.processes import OwnProcess, PrivateFolder
-from tests.servers.root import VARIABLE
+from tests.servers.root import VARIABLE, on_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +53,7 @@ SERVERS: dict[str, type[PrivateServer]] = {
 SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK_MINUTES"
 FAULTS = "tests/faults"
 CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
+PEERS = f"{INTEGRATION}/test_smpp_peer"  #: these tests need what `peers.COMMANDS` names
 STORES = ("postgres", "redis")  #: their integration tests take as long as those of the broker, and run beside them
 
 CHECKS = {
@@ -81,6 +82,11 @@ class Plan:
     def with_faults(self) -> bool:
         """Whether fault tests are among them, which always start their own servers."""
         return any(part.startswith(FAULTS) for run in self.runs for part in run)
+
+    @property
+    def with_peers(self) -> bool:
+        """Whether tests against others' programs are among them."""
+        return any(part.startswith(PEERS) or part in ("tests", INTEGRATION) for run in self.runs for part in run)
 
     @property
     def faults_only(self) -> bool:
@@ -126,6 +132,8 @@ class Suite:
         needed = SERVERS if self._plan.with_faults else wanted
         missing = {kind.package: kind.name for kind in needed.values() if kind.binary() is None}
         missing |= {package: package for package in self._plan.packages if not debian.has(package)}
+        if self._plan.with_peers:
+            missing |= {package: package for command, package in peers.COMMANDS.items() if on_path(command) is None}
         if missing:
             _install(missing)
         for variable, kind in wanted.items() if not self._plan.faults_only else ():

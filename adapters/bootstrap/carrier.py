@@ -63,7 +63,7 @@ class RunningCarrier:
         control = Control(carrier, accounts, self.stats, self._by_hand, self._disconnect)
         self.control = HttpServer(LOOPBACK, plan.control_port, control.routes())
         self._since = time.monotonic()
-        self._script = asyncio.create_task(plan.script.play(self._enter))
+        self._script: asyncio.Task[None] | None = None
 
     def stats(self) -> dict[str, Any]:
         """Counts since it began, and what is now."""
@@ -76,9 +76,14 @@ class RunningCarrier:
             **self.carrier.counts,
         }
 
+    def play(self, script: Script) -> None:
+        """Fare as the script says."""
+        self._script = asyncio.create_task(script.play(self._enter))
+
     async def close(self) -> None:
         """Play the script no further."""
-        await end([self._script])
+        if self._script is not None:
+            await end([self._script])
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase.name
@@ -86,7 +91,8 @@ class RunningCarrier:
 
     def _by_hand(self) -> None:
         self.phase = "by hand"
-        self._script.cancel()
+        if self._script is not None:
+            self._script.cancel()
 
     def _disconnect(self) -> int:
         sessions = list(self.smpp.sessions)
@@ -114,7 +120,6 @@ async def carrier(plan: Plan) -> AsyncIterator[RunningCarrier]:
         await webhook.open()
         stack.push_async_callback(webhook.close)
         running = RunningCarrier(plan, core)
-        stack.push_async_callback(running.close)
         for side, port in (
             (running.smpp, plan.smpp_port),
             (running.http, plan.http_port),
@@ -125,4 +130,6 @@ async def carrier(plan: Plan) -> AsyncIterator[RunningCarrier]:
             except OSError as error:
                 raise PortTakenError(f"port {port} cannot be listened on ({error.strerror or error})") from None
             stack.push_async_callback(side.close)
+        running.play(plan.script)
+        stack.push_async_callback(running.close)  # first of all, or it would have the closed ones listen again
         yield running

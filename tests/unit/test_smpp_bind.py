@@ -18,6 +18,7 @@ from adapters.carriers.smpp.session import Pace
 from adapters.carriers.smpp.session_bodies import BindTransceiverResp
 from adapters.clock import SystemClock
 from engine.events import BindDown, BindUp
+from tests.certificates import Certificates
 from tests.smsc import Smsc, SmscLink
 
 if TYPE_CHECKING:
@@ -175,29 +176,6 @@ async def test_closing_takes_leave_and_is_no_outage() -> None:
         await smsc.until(lambda: smsc.link.over)
         assert [pdu.command for pdu in smsc.link.heard] == [Command.BIND_TRANSCEIVER, Command.UNBIND]
     assert on.told == [BindUp("alpha", "transceiver")]
-
-
-class Certificates:
-    """An authority of our own, and certificates it signed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._openssl("req", "-x509", "-subj", "/CN=our authority", "-keyout", "ca.key", "-out", "ca.pem")
-
-    def sign(self, name: str, alternative: str) -> None:
-        self._openssl("req", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        (self.folder / "ext").write_text(f"subjectAltName={alternative}\n")
-        signing = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "ext"]
-        self._run(*signing, "-CAcreateserial", "-out", f"{name}.pem")
-
-    def path(self, name: str) -> str:
-        return str(self.folder / name)
-
-    def _openssl(self, *arguments: str) -> None:
-        self._run(*arguments, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-
-    def _run(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

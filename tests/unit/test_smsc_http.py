@@ -177,7 +177,7 @@ async def test_replies_are_posted_to_an_address_of_their_own_or_discarded() -> N
     async with side() as here, told(here, client):
         carrier_id = here.carrier.receive(ACCOUNT, "86138", "1069", "TD")
         await until(lambda: client.posted)
-        message = {"message_id": carrier_id, "sender": "86138", "to": "1069", "text": "TD"}
+        message = {"id": carrier_id, "from": "86138", "to": "1069", "text": "TD"}
         assert client.posted == [("/i", {"messages": [message]})]
     async with side() as here, told(here, client, inbound=False):
         here.carrier.receive(ACCOUNT, "86138", "1069", "TD")

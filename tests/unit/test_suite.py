@@ -41,6 +41,15 @@ def test_fault_tests_among_others_leave_these_their_servers() -> None:
     assert not mixed.faults_only
 
 
+def test_others_programs_are_there_for_the_tests_against_them() -> None:
+    assert plan([]).with_peers
+    assert plan(["--next"]).with_peers
+    assert plan(["tests/integration"]).with_peers
+    assert plan(["tests/integration/test_smpp_peer_kannel.py"]).with_peers
+    assert not plan(["tests/integration/test_cli.py"]).with_peers
+    assert not plan(["--faults"]).with_peers
+
+
 def test_a_soak_lasts_as_long_as_is_asked_for() -> None:
     asked = plan(["--soak", "0.5"])
     assert asked.runs == ((f"{FAULTS}/test_soak.py",),)

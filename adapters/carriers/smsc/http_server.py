@@ -1,7 +1,7 @@
 """The HTTP side of a carrier, which speaks as the `http` channel of `config/channels.example.toml` expects.
 
-`POST /v2/messages` takes `recipient`, `message` and `client_reference`; `GET /v2/messages?client_reference=…` tells of
-the message. While the carrier is down connections are refused, and while it is mute nothing is answered.
+`POST /v2/messages` takes `recipient`, `message`, `from` and `client_reference`, `GET /v2/messages?client_reference=…`
+tells of the message. While the carrier is down connections are refused, and while it is mute nothing is answered.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Body(msgspec.Struct):
     recipient: str
     message: str
     client_reference: str | None = None
-    sender: str = ""
+    sender: str = msgspec.field(default="", name="from")
 
 
 class HttpServer:

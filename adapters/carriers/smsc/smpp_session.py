@@ -180,6 +180,7 @@ class SmppSession(asyncio.Protocol):
                 if self._deliveries is not None:
                     self._deliveries.settle(pdu.sequence, pdu.status)
             case session.EnquireLink():
+                self._carrier.counts["enquiries"] += 1
                 self._write(session.EnquireLinkResp(), pdu.sequence)
             case session.EnquireLinkResp():
                 pass

@@ -1,7 +1,7 @@
 """Where a client that submits over HTTP is told what there is: posts of several items each, again until taken.
 
 Receipts are posted as `{"reports": [{"message_id", "status", "error_code"}]}`, messages from phones as
-`{"messages": [{"message_id", "sender", "to", "text"}]}`.
+`{"messages": [{"id", "from", "to", "text"}]}`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,6 @@ def _body(batch: list[Item]) -> bytes:
             error = "000" if item.status in ("DELIVRD", "ENROUTE") else "001"
             receipts.append({"message_id": item.carrier_id, "status": item.status, "error_code": error})
         else:
-            told = {"message_id": item.carrier_id, "sender": item.sender, "to": item.to, "text": item.text}
+            told = {"id": item.carrier_id, "from": item.sender, "to": item.to, "text": item.text}
             messages.append(told)
     return msgspec.json.encode({"reports": receipts} if receipts else {"messages": messages})
