@@ -55,6 +55,10 @@ if TYPE_CHECKING:
 R_co = TypeVar("R_co", covariant=True)
 
 
+#: for inbound messages that were taken out of their queue when Postgres was away: it is tried again every 5 s
+LAST_TAKEN_S = 6.0
+
+
 class ClosableFeed(Protocol[R_co]):
     """A receipt feed that can be told to hand out nothing more."""
 
@@ -162,7 +166,10 @@ async def on_servers(
             stack.push_async_callback(part.close)
         replies = PostgresReplyStore(store.database)
         opt_outs = RedisOptOuts(
-            redis, settings.prefix, replies, assigned=partial(emptied, amqp_url, settings.prefix, names.arrived)
+            redis,
+            settings.prefix,
+            replies,
+            assigned=partial(emptied, amqp_url, settings.prefix, names.arrived, LAST_TAKEN_S),
         )
         caught_up = partial(emptied, amqp_url, settings.prefix, names.record)
         recall = Recall(

@@ -64,6 +64,7 @@ class RedisOptOuts:
         if await self._is_restored(epoch):
             return
         if lost:
+            await self._store.standing(None, 1)  # whoever assigns may have waited for it, with what they took
             await self._assigned()
         after = None
         while page := await self._store.standing(after, PAGE):

@@ -126,14 +126,11 @@ async def test_an_onlooker_sees_replies_of_its_account_and_takes_none_away(here:
     await here.counted(here.names.replies, sent)
 
 
-async def test_whoever_waits_until_all_are_assigned_waits_while_one_is_there(
-    here: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adapters.rabbitmq.backlog.LAST_TAKEN_S", 0.0)
+async def test_whoever_waits_until_all_are_assigned_waits_while_one_is_there(here: Installation) -> None:
     async with here.publisher() as publisher:
         await RabbitInboundIntake(publisher, here.prefix).put(message(here))
     await here.counted(here.names.arrived, 1)
-    waiting = asyncio.create_task(emptied(here.url, here.prefix, here.names.arrived))
+    waiting = asyncio.create_task(emptied(here.url, here.prefix, here.names.arrived, 0.0))
     await asyncio.sleep(1)
     assert not waiting.done()
     await here.next_in(here.names.arrived)
