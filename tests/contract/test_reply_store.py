@@ -75,6 +75,15 @@ async def test_a_repeat_on_another_day_is_the_first_one(store: ReplyStore) -> No
     assert await store.keep(replace(first, at=now())) == first
 
 
+async def test_a_repeat_on_another_day_is_no_second_row(database: str) -> None:
+    async with PostgresMessageStore(database, SystemClock(), Listener()) as messages:
+        store = PostgresReplyStore(messages.database)
+        first = reply(at=now() - timedelta(days=2))
+        await store.keep(first)
+        await store.keep(replace(first, at=now()))
+        assert await store.recent(10) == [first]
+
+
 async def test_a_reply_of_a_day_long_past_is_kept(store: ReplyStore) -> None:
     old = reply(at=now() - timedelta(days=40))
     assert await store.keep(old) == old

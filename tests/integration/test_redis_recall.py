@@ -59,10 +59,10 @@ class Worker:
         pause_s: float = 0.01,
         replies: MemoryReplyStore | None = None,
     ) -> None:
-        self.store, self.heard, self.caught_up = store, heard, Pause()
+        self.store, self.heard, self.caught_up, self.assigned = store, heard, Pause(), Pause()
         self.connection = connection
         self.replies = replies or MemoryReplyStore()
-        self.opt_outs = RedisOptOuts(connection, "sms", self.replies, assigned=self.caught_up)
+        self.opt_outs = RedisOptOuts(connection, "sms", self.replies, assigned=self.assigned)
         self.recall = Recall(
             connection,
             "sms",
@@ -315,13 +315,14 @@ async def test_after_a_loss_all_opt_outs_are_back_before_anything_is_granted(
 
 async def test_opt_outs_are_put_back_only_once_what_arrived_is_assigned(worker: Worker) -> None:
     await worker.sent(job_for("+8613900000000"))
-    worker.caught_up.over.clear()
+    worker.assigned.over.clear()
     await flush(worker_url(worker))
     asked = asyncio.create_task(worker.begin(promotion()))
-    while not worker.caught_up.asked:
+    while not worker.assigned.asked:
+        assert not asked.done()
         await asyncio.sleep(0.01)
     await worker.replies.note([OptOut(NUMBER, "default", SystemClock().now())])
-    worker.caught_up.over.set()
+    worker.assigned.over.set()
     assert await asked == OptedOut()
 
 
