@@ -50,12 +50,13 @@ class WorkerProcess:
                         return
                 await asyncio.sleep(0.05)
 
-    async def metric(self, name: str) -> float:
-        """The sum of a metric's samples over all labels."""
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels, whatever the others."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as answer:
             text = await answer.text()
-        lines = [line.split() for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
-        return sum(float(line[-1]) for line in lines)
+        lines = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(float(line.split()[-1]) for line in lines if all(each in line for each in wanted))
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ tests/run                          lint, types, layers and all tests, with a sho
 tests/run tests/unit -k segments   the same checks, but only some tests: arguments go to pytest
 tests/run --faults                 the whole fault matrix, and its table; with arguments, rows of it
 tests/run --soak 20                random faults under load, for so many minutes
+tests/run --smpp 100000            so many messages through SMPP to a carrier that others wrote, with what it took
 tests/run --next                   contract, integration and short fault tests on Debian 13's RabbitMQ 4.0 and Redis 8,
                                    or whatever else is asked for, as in tests/run --next --faults
 
@@ -51,7 +52,9 @@ SERVERS: dict[str, type[PrivateServer]] = {
 
 #: what fault tests are told by (tests/faults/conftest.py)
 SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK_MINUTES"
+SMPP_MESSAGES = "SMS_TEST_SMPP_MESSAGES"  #: what tests/benchmarks/test_smpp.py is told by
 FAULTS = "tests/faults"
+SMPP = "tests/benchmarks/test_smpp.py"
 CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
 PEERS = f"{INTEGRATION}/test_smpp_peer"  #: these tests need what `peers.COMMANDS` names
 STORES = ("postgres", "redis")  #: their integration tests take as long as those of the broker, and run beside them
@@ -86,7 +89,9 @@ class Plan:
     @property
     def with_peers(self) -> bool:
         """Whether tests against others' programs are among them."""
-        return any(part.startswith(PEERS) or part in ("tests", INTEGRATION) for run in self.runs for part in run)
+        return any(
+            part.startswith((PEERS, SMPP)) or part in ("tests", INTEGRATION) for run in self.runs for part in run
+        )
 
     @property
     def faults_only(self) -> bool:
@@ -194,11 +199,14 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser("tests/run", usage=USAGE, add_help=False, allow_abbrev=False)
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--soak", type=float, metavar="MINUTES")
+    parser.add_argument("--smpp", type=int, metavar="MESSAGES")
     parser.add_argument("--next", action="store_true")
     asked, rest = parser.parse_known_args(arguments)
     rest = tuple(rest[1:] if rest[:1] == ["--"] else rest)
     if asked.soak is not None:
         return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)}, next=asked.next)
+    if asked.smpp is not None:
+        return Plan(((SMPP, *rest),), {SMPP_MESSAGES: str(asked.smpp)}, next=asked.next)
     if asked.faults:
         where = () if any(part.startswith(FAULTS) for part in rest) else (FAULTS,)
         return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",), next=asked.next)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.suite import CONTRACT, FAULTS, MATRIX, MINUTES, plan
+from tests.suite import CONTRACT, FAULTS, MATRIX, MINUTES, SMPP, SMPP_MESSAGES, plan
 
 
 def test_without_words_everything_runs_in_parts_beside_one_another() -> None:
@@ -48,6 +48,14 @@ def test_others_programs_are_there_for_the_tests_against_them() -> None:
     assert plan(["tests/integration/test_smpp_peer_kannel.py"]).with_peers
     assert not plan(["tests/integration/test_cli.py"]).with_peers
     assert not plan(["--faults"]).with_peers
+
+
+def test_so_many_messages_go_through_smpp_as_are_asked_for() -> None:
+    asked = plan(["--smpp", "5000"])
+    assert asked.runs == ((SMPP,),)
+    assert asked.tell == {SMPP_MESSAGES: "5000"}
+    assert asked.with_peers
+    assert not asked.faults_only
 
 
 def test_a_soak_lasts_as_long_as_is_asked_for() -> None:
