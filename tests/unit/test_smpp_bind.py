@@ -129,12 +129,18 @@ async def test_a_wrong_password_is_told_as_fatal_and_tried_again_slowly() -> Non
             link.send(BindTransceiverResp(), pdu.sequence, Status.ESME_RINVPASWD)
         return pdu.command == Command.BIND_TRANSCEIVER
 
-    backoff = Backoff(first_s=0.001, max_s=0.001, refused_s=600)
-    async with Smsc(refuse).running() as smsc, kept(smsc.port, backoff=backoff) as on:
+    waited_as_refused: list[bool] = []
+
+    class Noting(Backoff):
+        def delay_s(self, failures: int, rng: Random, *, refused: bool = False) -> float:
+            waited_as_refused.append(refused)
+            return super().delay_s(failures, rng, refused=refused)
+
+    async with Smsc(refuse).running() as smsc, kept(smsc.port, backoff=Noting(refused_s=600)) as on:
         await on.bind.tried.wait()
         assert on.bind.refused == "the carrier refuses the bind (ESME_RINVPASWD)"
         assert on.told == [BindDown("alpha", "transceiver", on.bind.refused, True)]
-        await asyncio.sleep(0.05)
+        assert waited_as_refused == [True]
         assert len(smsc.links) == 1
 
 
