@@ -18,7 +18,7 @@ from hashlib import blake2b
 MAX_LENGTH = 255  #: characters of an id that are kept; SMPP has 64
 SETTLED_AFTER = 20  #: matches in a row by one way of writing numbers; from then on only that one is believed
 DOUBTED_AFTER = 20  #: receipts in a row that it explains no more; then all are tried again
-LOCAL_DIGITS = 6  #: of the shortest phone numbers that can be compared
+LOCAL_DIGITS = 7  #: at the end of a phone number; what is before is written in many ways, and shorter ones tell nothing
 
 _DIGITS = frozenset("0123456789")
 _HEX = frozenset("0123456789ABCDEF")
@@ -94,10 +94,11 @@ def bounded(carrier_id: str) -> str:
 
 
 def same_number(one: str, other: str) -> bool | None:
-    """Whether two phone numbers may be one, with or without country code; None where that cannot be said."""
-    a, b = (re.sub(r"[^0-9]", "", number).lstrip("0") for number in (one, other))
-    shorter = min(len(a), len(b))
-    return None if shorter < LOCAL_DIGITS else a[-shorter:] == b[-shorter:]
+    """Whether two phone numbers may be one, however country and area are written; None where that cannot be said."""
+    a, b = one[-LOCAL_DIGITS:], other[-LOCAL_DIGITS:]
+    if not (a.isdecimal() and b.isdecimal()):
+        a, b = (re.sub(r"[^0-9]", "", number)[-LOCAL_DIGITS:] for number in (one, other))
+    return None if min(len(a), len(b)) < LOCAL_DIGITS else a == b
 
 
 class Notation:
@@ -109,7 +110,8 @@ class Notation:
 
     def __init__(self) -> None:
         """Believe in everything yet."""
-        self.last: Rule | None = None  #: by which a receipt was matched; its like is tried first
+        self.last: Rule | None = None  #: by which a receipt was matched
+        self._numbers = False  # whether a receipt has told the number its message went to
         self._matches = 0  # in a row, by a rule like the last
         self._misses = 0  # in a row
 
@@ -119,15 +121,18 @@ class Notation:
         return self._matches >= SETTLED_AFTER
 
     def believes(self, rule: Rule, same_number: bool | None) -> bool:
-        """Whether a rule is reason enough, given what the recipient's number says; where that tells, it decides."""
-        if not rule.converts:
-            return True
-        if same_number is not None:
-            return same_number
-        return not self.settled or rule is self.last
+        """Whether a rule is reason enough, given whether the recipient's number is the same; that decides.
 
-    def matched(self, rule: Rule) -> None:
+        But carriers that have only told other numbers so far, as where sender and recipient change places, are believed
+        as long as they repeat the id. Others mean a message whose id was the same: ids come round again.
+        """
+        if same_number is not None:
+            return same_number or not (rule.converts or self._numbers)
+        return not (rule.converts and self.settled) or rule is self.last
+
+    def matched(self, rule: Rule, same_number: bool | None) -> None:
         """A receipt was matched by this rule."""
+        self._numbers = self._numbers or same_number is True
         alike = self.last is not None and (rule is self.last or not (rule.converts or self.last.converts))
         self._matches = self._matches + 1 if alike else 1
         self.last = rule

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.carrier_ids import Notation, Rule, bounded, buckets, pointer
-from engine.evidence import choose, combined, links
+from engine.evidence import choose, combined, links, number_told
 from engine.receipts import State
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Correlation:
             for dlr in came:
                 if match := choose([link], dlr, notation):
                     early.setdefault(dlr, match)
-        for match in early.values():
-            notation.matched(match.rule)
+        for dlr, match in early.items():
+            notation.matched(match.rule, number_told(match.link, dlr))
         return list(early.items())
 
     async def match(self, dlr: DeliveryReceipt, *, anywhere: bool) -> Match | None:
@@ -63,7 +63,7 @@ class Correlation:
             if found is not None:
                 await self.forget(dlr)
         if found is not None:
-            notation.matched(found.rule)
+            notation.matched(found.rule, number_told(found.link, dlr))
         elif anywhere:
             notation.missed()
         return found

@@ -64,7 +64,7 @@ def choose(among: Sequence[Link], dlr: DeliveryReceipt, notation: Notation) -> M
     """Which of several links, newest first, a delivery receipt means; None if none of them.
 
     The recipient's number decides where the receipt tells it, then the rule, which is the id as it was given where no
-    other is known to be the carrier's, then the time: ids come round again.
+    other is known to be the carrier's, then the time, for ids come round again.
     """
     found: list[tuple[tuple[int, bool, int], Match]] = []
     reported = bounded(dlr.carrier_id)
@@ -72,13 +72,16 @@ def choose(among: Sequence[Link], dlr: DeliveryReceipt, notation: Notation) -> M
         by = rule(link.carrier_id, reported)
         if by is None:
             continue
-        if len(among) == 1 and not by.converts:
-            return Match(link, by)
-        same = same_number(link.recipient, dlr.to) if dlr.to else None
+        same = number_told(link, dlr)
         if notation.believes(by, same):
             unusual = notation.settled and by is not notation.last
             found.append(((_BY_NUMBER[same], unusual, _ORDER[by]), Match(link, by)))
     return min(found, key=lambda each: each[0])[1] if found else None
+
+
+def number_told(link: Link, dlr: DeliveryReceipt) -> bool | None:
+    """Whether a delivery receipt tells the number the message went to, or another; None if it tells none."""
+    return same_number(link.recipient, dlr.to) if dlr.to else None
 
 
 def combined(states: Collection[State], parts: int) -> State:

@@ -200,6 +200,22 @@ async def test_of_two_messages_with_one_id_the_number_tells_which_is_meant(corre
     assert await job_of(correlation, about("0077", to=NUMBER.removeprefix("+86"))) == older
 
 
+async def test_an_id_that_came_round_again_is_not_matched_before_its_message_is_known(correlation: Correlation) -> None:
+    """The carrier has told numbers before, so this receipt is of another message: one that is just being submitted."""
+    older, newer = uuid4(), uuid4()
+    await early(correlation, "77", older)
+    assert await job_of(correlation, about("77", to=NUMBER)) == older
+    assert await job_of(correlation, about("77", to=OTHER_NUMBER)) is None
+    assert await early(correlation, "77", newer, OTHER_NUMBER) == [about("77", to=OTHER_NUMBER)]
+
+
+async def test_a_carrier_that_tells_our_number_instead_of_the_recipients_is_believed(correlation: Correlation) -> None:
+    for carrier_id in ("77", "78"):
+        job = uuid4()
+        await early(correlation, carrier_id, job)
+        assert await job_of(correlation, about(carrier_id, to="106900001234")) == job
+
+
 async def test_a_conversion_to_another_number_is_no_match(correlation: Correlation) -> None:
     await early(correlation, "1A2B", uuid4(), OTHER_NUMBER)
     assert await job_of(correlation, about("6699", to=NUMBER)) is None
@@ -226,6 +242,18 @@ async def test_a_carrier_that_converts_is_believed_without_a_second_look(correla
     match = await correlation.match(about("4660"), anywhere=False)
     assert match
     assert match.link.job == job
+
+
+async def test_a_carrier_that_always_converts_is_believed_over_the_equal_id_of_another_message(
+    correlation: Correlation,
+) -> None:
+    for nth in range(SETTLED_AFTER):
+        await early(correlation, f"{0xA00 + nth:X}", uuid4())
+        await job_of(correlation, about(str(0xA00 + nth)))
+    jobs = {carrier_id: uuid4() for carrier_id in ("4D2", "1234")}
+    for carrier_id, job in jobs.items():
+        await early(correlation, carrier_id, job)
+    assert await job_of(correlation, about("1234")) == jobs["4D2"]
 
 
 async def test_until_then_a_receipt_that_may_be_early_is_not_converted(correlation: Correlation) -> None:
@@ -342,6 +370,8 @@ async def test_in_whatever_order_links_and_receipts_come_each_receipt_finds_its_
     jobs = [uuid4() for _ in numbers]
     phones = [f"+8613{random.Random(nth).randrange(10**9):09d}" for nth in range(len(numbers))]
     found: dict[str, UUID] = {}
+    await correlation.remember(channel, "first", NUMBER, uuid4())
+    assert await correlation.match(about("first", channel=channel, to=NUMBER), anywhere=True)  # it tells numbers
     for event in events:
         nth = abs(event) - 1
         if event > 0:

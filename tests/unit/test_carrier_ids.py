@@ -124,6 +124,8 @@ def test_an_id_of_unreasonable_length_is_cut_but_still_like_no_other(carrier_id:
         ("+8613800000000", "8613800000000", True),
         ("+8613800000000", "13800000000", True),
         ("+447700900123", "07700900123", True),
+        ("+5491112345678", "0111512345678", True),
+        ("+5215512345678", "52 55 1234-5678", True),
         ("+8613800000000", "+8613800000001", False),
         ("+8613800000000", "Acme", None),
         ("-", "8613800000000", None),
@@ -136,7 +138,7 @@ def test_a_number_is_the_same_with_and_without_its_country(one: str, other: str,
 def taught(*rules: Rule) -> Notation:
     notation = Notation()
     for nth in range(SETTLED_AFTER):
-        notation.matched(rules[nth % len(rules)])
+        notation.matched(rules[nth % len(rules)], None)
     return notation
 
 
@@ -168,7 +170,15 @@ def test_a_conversion_stands_and_falls_with_the_number_where_it_is_known(notatio
 
 def test_a_number_that_differs_does_not_speak_against_the_id_as_it_was_given() -> None:
     """Some carriers report under another number than the message was sent to."""
-    assert all(Notation().believes(rule, same_number=False) for rule in Rule if not rule.converts)
+    assert all(taught(Rule.RAW).believes(rule, same_number=False) for rule in Rule if not rule.converts)
+
+
+def test_but_it_does_where_the_carrier_has_told_the_number_before() -> None:
+    notation = Notation()
+    notation.matched(Rule.RAW, same_number=True)
+    notation.matched(Rule.RAW, same_number=None)
+    assert not any(notation.believes(rule, same_number=False) for rule in Rule)
+    assert all(notation.believes(rule, same_number=True) for rule in Rule)
 
 
 def test_a_carrier_that_changes_its_notation_is_learned_anew() -> None:
@@ -183,5 +193,5 @@ def test_misses_between_matches_change_nothing() -> None:
     notation = taught(Rule.RAW)
     for _ in range(DOUBTED_AFTER):
         notation.missed()
-        notation.matched(Rule.RAW)
+        notation.matched(Rule.RAW, None)
     assert notation.settled
