@@ -30,6 +30,18 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelChanged:
+    """Something was decided about a channel that moves traffic; told once, by the worker whose decision it was."""
+
+    channel: str  #: "*": all of them
+    what: str  #: breaker, throttle, receipts, score, pin, alarm
+    old: str
+    new: str
+    reason: str
+    by: str  #: the worker, or the operator
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A receipt was published; `age_s` is the time since the job was enqueued."""
 
@@ -179,6 +191,7 @@ class ServerBack:
 
 Event = (
     Submitted
+    | ChannelChanged
     | Reported
     | Deferred
     | Scheduled

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from engine.job_ports import Delivery, JobIntake, JobQueue, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from uuid import UUID
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.message import Message, Recipient
     from engine.outcomes import Outcome
     from engine.receipts import DeliveryReceipt, LateAnswer, NotSent, Receipt, State
-    from engine.routing import Profile
+    from engine.routing import Candidate, Profile
 
 __all__ = ["Delivery", "JobIntake", "JobQueue", "Schedule"]  # of a file of their own, and called by this one's name
 
@@ -149,10 +149,30 @@ class Channel(Protocol):
 
 
 class HealthBoard(Protocol):
-    """How the channels do."""
+    """How the channels do, and which of them may be tried."""
 
-    def observe(self, channel: str, outcome: Outcome, latency_s: float) -> None:
+    def candidates(self, message: Message, channels: Iterable[Channel]) -> Sequence[Candidate]:
+        """Those of the channels that may be tried with the message now, each as it stands."""
+        ...
+
+    async def permit(self, channel: str, for_s: float) -> bool:
+        """Whether the one probe of a channel is ours now: until it was observed, but no longer than so long."""
+        ...
+
+    def enabled(self, channel: str) -> bool:
+        """Whether the operator lets messages go over it."""
+        ...
+
+    def rate(self, channel: str) -> float:
+        """What its carrier bears at present, in segments a second over all workers; perhaps infinite."""
+        ...
+
+    def observe(self, channel: str, message: Message, outcome: Outcome, latency_s: float) -> None:
         """Note how a submit ended."""
+        ...
+
+    def reported(self, receipt: Receipt, dlr: DeliveryReceipt) -> None:
+        """Note a carrier's final word on a message whose receipt stood as submitted."""
         ...
 
     def score(self, channel: str) -> float:

@@ -35,6 +35,7 @@ class RecordReceipt:
     log: ports.EvidenceLog
     clock: ports.Clock
     telemetry: ports.Telemetry
+    health: ports.HealthBoard
     looks: int = 1  #: for the message of a delivery receipt, before it stays parked
 
     async def __call__(self, dlr: DeliveryReceipt) -> None:
@@ -73,6 +74,8 @@ class RecordReceipt:
         standing = await self.ledger.advance(link.recipient, receipts.advance(known, word))
         if standing is None:
             raise StillInHand
+        if known.state is State.SUBMITTED and standing.final and known.channel == dlr.channel:
+            self.health.reported(known, word)
         if standing.state is not state:
             return False
         await self.publisher.publish(standing)  # also on a repeat: the first may have died before it was published

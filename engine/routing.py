@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.message import Category
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from random import Random
 
-    from engine.message import Category, Message
+    from engine.message import Message
 
 FLOOR = 0.02  #: of the total weight: every channel keeps enough traffic to show that it is well again
+#: powers of how much slower, and how much dearer, a channel is than the best; codes are worth any price
+HASTE = {Category.OTP: 1.0, Category.NOTIFICATION: 0.5, Category.PROMOTION: 0.5}
+THRIFT = {Category.OTP: 0.0, Category.NOTIFICATION: 1.0, Category.PROMOTION: 2.0}
+HEALTH_BEFORE_COST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +54,40 @@ class Candidate:
     weight: float
     health: float  #: 0 to 1
     load: float  #: 0 idle to 1 full
+    latency_s: float | None = None  #: what a submit is expected to take; None: it does not count
+    cost: float = 1.0  #: of a segment, in any unit that all channels share
+    probe: bool = False  #: it is only tried, with a permit
+    wait_s: float = 0.0  #: until it may be used: its carrier asked for a pause
 
 
-def plan(candidates: Iterable[Candidate], rng: Random) -> list[str]:
+def plan(candidates: Sequence[Candidate], category: Category, rng: Random) -> list[str]:
     """The names of the candidates in the order to try them: weighted draws without replacement.
 
     One random draw, not the best score: shares stay predictable, nobody herds onto one channel, and a sick
     channel keeps its 2 %, which is how it is noticed to be well again.
     """
-    weights = {c.name: max(0.0, c.weight) * c.health * room(c.load) for c in candidates}
-    floor = FLOOR * sum(weights.values()) or 1.0
-    weights = {name: max(weight, floor) for name, weight in weights.items()}
+    found = weights(candidates, category)
+    floor = FLOOR * sum(found.values()) or 1.0
     # An exponential race: the order of arrival is a weighted draw without replacement.
-    return sorted(weights, key=lambda name: rng.expovariate(weights[name]))
+    return sorted(found, key=lambda name: rng.expovariate(max(found[name], floor)))
+
+
+def weights(candidates: Sequence[Candidate], category: Category) -> dict[str, float]:
+    """The weight of each: that of the operator, by health, by latency and cost compared with the best, by room."""
+    if not candidates:
+        return {}
+    fastest_s = min((c.latency_s for c in candidates if c.latency_s), default=0.0)
+    healthiest = max(c.health for c in candidates)
+    cheapest, dearest = min(c.cost for c in candidates), max(c.cost for c in candidates)
+    found = {}
+    for c in candidates:
+        # What is much less healthy gets no advantage of being cheap.
+        cost = c.cost if c.health >= healthiest - HEALTH_BEFORE_COST else dearest
+        cheapness = cheapest / cost if cost > 0 else 1.0
+        haste = fastest_s / c.latency_s if c.latency_s else 1.0
+        factors = c.health * haste ** HASTE[category] * cheapness ** THRIFT[category] * room(c.load)
+        found[c.name] = max(0.0, c.weight) * factors
+    return found
 
 
 def room(load: float) -> float:

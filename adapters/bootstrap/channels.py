@@ -16,6 +16,7 @@ from adapters.carriers.smpp.session import Pace
 from config import policy
 from config.channels import HttpSettings, SimulatorSettings, SmppSettings
 from config.load import ConfigError
+from engine.board import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,11 @@ def build(
         except ValueError as error:
             raise ConfigError(f"Channel {channel.name}: {error}.") from None
     return channels
+
+
+def terms(settings: Settings) -> list[Terms]:
+    """What each channel is held to."""
+    return [Terms(policy.profile(channel), channel.rate) for channel in settings.channels]
 
 
 def _build(

@@ -7,6 +7,7 @@ import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from random import Random
 from typing import TYPE_CHECKING
 
 from adapters.bootstrap import channels as ways
@@ -138,8 +139,9 @@ async def service(
             prefetch = policy.prefetch(settings) if Role.DELIVER in roles else {}
             standing = on_servers(settings, prefetch, clock, telemetry, record=Role.RECORD in roles)
             backends = await stack.enter_async_context(standing)
+        numbers = PhoneNumbers(settings.default_region)
+        health = MemoryHealthBoard(ways.terms(settings), numbers, clock, telemetry, Random())
         channels = ways.build(settings, backends.rate_cap, clock, telemetry)
-        health = MemoryHealthBoard(clock)
         metrics.watch(channels.values(), health, backends.outages)
         correlation = Correlation(backends.correlator)
         record_receipt = RecordReceipt(
@@ -150,9 +152,10 @@ async def service(
             log=backends.log,
             clock=clock,
             telemetry=telemetry,
+            health=health,
             looks=LOOKS,
         )
-        how, numbers = policy.policy(settings), PhoneNumbers(settings.default_region)
+        how = policy.policy(settings)
         keywords = policy.inbound_keywords(settings)
         take_inbound = TakeInbound(backends.inbound_intake, backends.opt_outs, numbers, keywords)
 

@@ -16,6 +16,7 @@ from adapters.carriers.place import Places
 from adapters.clock import SystemClock
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.memory.rate_cap import MemoryRateCap
+from engine.board import Terms
 from engine.claims import Claim, Granted
 from engine.events import Event
 from engine.message import Category, Job, Message, Recipient
@@ -25,6 +26,7 @@ from engine.routing import Profile
 from engine.submit import PATIENCE_S, NotNow, Submit
 from engine.turns import Pace
 from tests.carriers import message
+from tests.fleet import Numbers
 
 CLOCK = SystemClock()
 OTP, _, PROMOTION = Category
@@ -72,7 +74,8 @@ def way(name: str, country: str, rate: float | None, cap: MemoryRateCap, window:
 
 def submit(*ways: Way, may_wait: dict[Category, int] | None = None, rng: Random | None = None) -> Submit:
     channels = {way.profile.name: way for way in ways}
-    return Submit(channels, MemoryHealthBoard(CLOCK), CLOCK, Silence(), rng or Random(), may_wait or {})  # type: ignore[arg-type]
+    board = MemoryHealthBoard([Terms(way.profile) for way in ways], Numbers(), CLOCK, Silence(), rng or Random())
+    return Submit(channels, board, CLOCK, Silence(), rng or Random(), may_wait or {})  # type: ignore[arg-type]
 
 
 def grant(job: Job) -> Granted:

@@ -19,6 +19,7 @@ from adapters.memory.health_board import MemoryHealthBoard
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.replies import MemoryOptOuts
 from adapters.memory.schedule import MemorySchedule
+from engine.board import Terms
 from engine.claims import Claim, Granted
 from engine.compose import Directory, Template
 from engine.correlation import Correlation
@@ -129,15 +130,16 @@ class World:
         self.opt_outs = MemoryOptOuts()
         self.ledger = MemoryLedger(self.clock, self.opt_outs)
         self.correlator = MemoryCorrelator(self.clock)
-        health = MemoryHealthBoard(self.clock)
+        terms = [Terms(self.channel.profile)]
+        self.health = MemoryHealthBoard(terms, self, self.clock, self, Random(1))
         self.correlation = Correlation(self.correlator)
-        self.record = RecordReceipt(self.correlation, self.ledger, self, self, self, self.clock, self)
+        self.record = RecordReceipt(self.correlation, self.ledger, self, self, self, self.clock, self, self.health)
         self.take_late = TakeLateAnswer(self.correlation, self.ledger, self, self.record, self.clock, self)
         self.deliver = Deliver(
             queue=self,
             schedule=self.schedule,
             ledger=self.ledger,
-            submit=Submit(channels, health, self.clock, self, Random(1)),
+            submit=Submit(channels, self.health, self.clock, self, Random(1)),
             resolve=Resolve(self.ledger, channels, self.clock, self, policy),
             correlation=self.correlation,
             publisher=self,
@@ -425,6 +427,7 @@ async def test_a_message_that_was_throttled_before_it_was_taken_finds_its_delive
     for says in (Throttled("slow down"), Throttled("slow down"), Accepted("77")):
         world.channel.says = says
         await world.deliver(Delivery(job))
+        world.clock.go(5)
     await world.record(world.dlr())
     assert world.states == [(State.SUBMITTED, False), (State.DELIVERED, True)]
 

@@ -53,7 +53,7 @@ class Recorded(World):
     def lose(self) -> None:
         self.ledger, self.correlator = MemoryLedger(self.clock), MemoryCorrelator(self.clock)
         self.correlation = Correlation(self.correlator)
-        self.record = RecordReceipt(self.correlation, self.ledger, self, self, self, self.clock, self)
+        self.record = RecordReceipt(self.correlation, self.ledger, self, self, self, self.clock, self, self.health)
         changes = {"ledger": self.ledger, "correlation": self.correlation, "record_receipt": self.record}
         self.deliver = replace(self.deliver, **changes)
 

@@ -26,7 +26,9 @@ class Forgetful:
         self.store = MemoryMessageStore()
         self.correlator = MemoryCorrelator(world.clock)
         correlation = Correlation(self.correlator)
-        self.record = RecordReceipt(correlation, world.ledger, self.store, world, self, world.clock, world)
+        self.record = RecordReceipt(
+            correlation, world.ledger, self.store, world, self, world.clock, world, world.health
+        )
         self.relink = Relink(self.correlator, correlation, self.store, self.record, world.clock, self.caught_up)
 
     async def put(self, evidence: Evidence) -> None:

@@ -9,18 +9,18 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.message import Category, Job, Message, Recipient
-from engine.routing import FLOOR, Candidate, Profile, plan, room
+from engine.routing import FLOOR, Candidate, Profile, plan, room, weights
 
 DRAWS = 20_000
 
 
 def shares(*candidates: Candidate) -> dict[str, float]:
     rng = Random(7)
-    first = Counter(plan(candidates, rng)[0] for _ in range(DRAWS))
+    first = Counter(plan(candidates, Category.OTP, rng)[0] for _ in range(DRAWS))
     return {candidate.name: first[candidate.name] / DRAWS for candidate in candidates}
 
 
@@ -52,13 +52,31 @@ def test_a_full_channel_gets_little() -> None:
 
 
 def test_all_channels_are_tried_even_when_all_are_dead() -> None:
-    assert sorted(plan([Candidate(name, 1.0, 0.0, 1.0) for name in "abc"], Random(1))) == ["a", "b", "c"]
+    assert sorted(plan([Candidate(name, 1.0, 0.0, 1.0) for name in "abc"], Category.OTP, Random(1))) == ["a", "b", "c"]
+
+
+def test_latency_counts_in_full_for_codes_and_by_its_root_for_the_rest() -> None:
+    candidates = [Candidate("slow", 1.0, 1.0, 0.0, latency_s=0.4), Candidate("fast", 1.0, 1.0, 0.0, latency_s=0.1)]
+    assert weights(candidates, Category.OTP) == {"slow": 0.25, "fast": 1.0}
+    assert weights(candidates, Category.PROMOTION) == {"slow": 0.5, "fast": 1.0}
+
+
+def test_cost_counts_for_promotions_most_and_for_codes_never() -> None:
+    candidates = [Candidate("dear", 1.0, 1.0, 0.0, cost=2.0), Candidate("cheap", 1.0, 1.0, 0.0, cost=1.0)]
+    found = {category: weights(candidates, category)["dear"] for category in Category}
+    assert found == {Category.OTP: 1.0, Category.NOTIFICATION: 0.5, Category.PROMOTION: 0.25}
+
+
+def test_being_cheap_is_no_advantage_of_a_much_sicker_channel() -> None:
+    candidates = [Candidate("well", 1.0, 0.9, 0.0, cost=2.0), Candidate("sick", 1.0, 0.6, 0.0, cost=1.0)]
+    found = weights(candidates, Category.PROMOTION)
+    assert found["sick"] / found["well"] == pytest.approx(0.6 / 0.9)
 
 
 @given(st.lists(st.floats(0, 1), max_size=8), st.integers())
 def test_every_candidate_stands_in_the_order_exactly_once(healths: list[float], seed: int) -> None:
     candidates = [Candidate(str(i), 1.0, health, 0.5) for i, health in enumerate(healths)]
-    assert sorted(plan(candidates, Random(seed))) == sorted(candidate.name for candidate in candidates)
+    assert sorted(plan(candidates, Category.OTP, Random(seed))) == sorted(candidate.name for candidate in candidates)
 
 
 def test_a_channel_keeps_its_whole_weight_to_half_load() -> None:
@@ -89,3 +107,19 @@ def test_a_number_of_unknown_operator_goes_only_over_channels_that_are_for_all_o
     assert not some.carries(message("GB"))
     assert all_operators.carries(message("GB"))
     assert all_operators.carries(message("GB", operator="second"))
+
+
+@settings(max_examples=500)
+@given(
+    channels=st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 1000)), min_size=2, max_size=6),
+    category=st.sampled_from(Category),
+)
+def test_cost_never_outweighs_a_health_that_is_much_better(
+    channels: list[tuple[float, float]], category: Category
+) -> None:
+    candidates = [Candidate(str(i), 1.0, health, 0.0, cost=cost) for i, (health, cost) in enumerate(channels)]
+    found = weights(candidates, category)
+    for well in candidates:
+        for sick in candidates:
+            if well.health > sick.health + 0.2 + 1e-9:
+                assert found[well.name] >= found[sick.name] * (1 - 1e-9)

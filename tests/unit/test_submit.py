@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,13 +14,14 @@ from uuid import uuid4
 import pytest
 
 from adapters.clock import SystemClock
+from engine import ports
 from engine.claims import Claim, Granted
 from engine.events import Event, Submitted
 from engine.inbound import InboundMessage
 from engine.message import Category, Job, Message, Recipient
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
 from engine.receipts import DeliveryReceipt, Receipt, State
-from engine.routing import Profile
+from engine.routing import Candidate, Profile
 from engine.submit import NotNow, Submit
 
 MESSAGE = Message(
@@ -63,18 +64,40 @@ class ScriptedChannel:
 
 
 class Notes:
-    """Health board and telemetry at once: it writes down what it hears; the first channel is always the best."""
+    """Health board and telemetry at once: it writes down what it hears; the first channel is by far the best."""
 
     def __init__(self, *best_first: str) -> None:
         self.heard: list[tuple[str, Outcome]] = []
         self.events: list[Event] = []
+        self.probes: set[str] = set()  #: channels that want a permit
+        self.permits = 1
+        self.bears = inf  #: segments a second
+        self.closed: set[str] = set()  #: channels that may not be tried
+        self.disabled: set[str] = set()
         self._best_first = best_first
 
-    def observe(self, channel: str, outcome: Outcome, latency_s: float) -> None:
+    def candidates(self, message: Message, channels: Iterable[ports.Channel]) -> list[Candidate]:
+        names = [channel.profile.name for channel in channels if channel.ready]
+        open_to_all = [name for name in names if name not in self.closed | self.disabled]
+        weights = {name: 1000.0 ** -self._best_first.index(name) for name in open_to_all}
+        return [Candidate(name, weights[name], 1.0, 0.0, probe=name in self.probes) for name in open_to_all]
+
+    async def permit(self, channel: str, for_s: float) -> bool:
+        self.permits -= 1
+        return self.permits >= 0
+
+    def enabled(self, channel: str) -> bool:
+        return channel not in self.disabled
+
+    def observe(self, channel: str, message: Message, outcome: Outcome, latency_s: float) -> None:
         self.heard.append((channel, outcome))
 
+    def reported(self, receipt: Receipt, dlr: DeliveryReceipt) -> None: ...
+    def rate(self, channel: str) -> float:
+        return self.bears
+
     def score(self, channel: str) -> float:
-        return 0.0 if self._best_first.index(channel) else 1.0
+        return 1.0
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -85,9 +108,10 @@ def grant(lease_s: float = 30.0, attempts: int = 0) -> Granted:
     return Granted(claim, "token", 1, attempts, CLOCK.monotonic() + lease_s)
 
 
-async def submit(*channels: ScriptedChannel, under: Granted | None = None) -> Receipt | NotNow:
-    notes = Notes(*(channel.profile.name for channel in channels))
-    # Seed 2 draws the healthy first channel first; the order of the others does not matter below.
+async def submit(
+    *channels: ScriptedChannel, under: Granted | None = None, notes: Notes | None = None
+) -> Receipt | NotNow:
+    notes = notes or Notes(*(channel.profile.name for channel in channels))
     use = Submit({channel.profile.name: channel for channel in channels}, notes, CLOCK, notes, Random(2))
     return await use(MESSAGE, under or grant())
 
@@ -168,3 +192,60 @@ async def test_every_submit_is_noted_for_health_and_told() -> None:
     await Submit(channels, notes, CLOCK, notes, Random(2))(MESSAGE, grant())
     assert notes.heard == [("a", ChannelFault("down")), ("b", Accepted("77"))]
     assert [event.channel for event in notes.events if isinstance(event, Submitted)] == ["a", "b"]
+
+
+async def test_a_throttled_submit_is_an_attempt_but_not_one_of_three_faults() -> None:
+    channels = [ScriptedChannel(name, Throttled("slow down")) for name in "abcd"]
+    assert await submit(*channels, ScriptedChannel("e", Accepted("77"))) != NotNow(3)
+    assert [channel.submits for channel in channels] == [1] * 4
+
+
+async def test_after_three_faulty_channels_the_message_waits() -> None:
+    channels = [ScriptedChannel(name, ChannelFault("down")) for name in "abc"]
+    fourth = ScriptedChannel("d", Accepted("77"))
+    assert await submit(*channels, fourth) == NotNow(3)
+    assert fourth.submits == 0
+
+
+async def test_a_message_is_failed_only_by_the_word_of_every_channel_however_many() -> None:
+    channels = [ScriptedChannel(name, REFUSED) for name in "abcde"]
+    receipt = await submit(*channels)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.state, receipt.attempts) == (State.FAILED, 5)
+    notes = Notes(*"abcde")
+    notes.closed = {"e"}
+    assert await submit(*channels, notes=notes) == NotNow(4)
+
+
+async def test_nothing_is_submitted_over_a_channel_that_is_not_ready_and_the_message_waits() -> None:
+    channel = ScriptedChannel("a", Accepted("77"))
+    channel.ready = False
+    assert await submit(channel) == NotNow(0)
+    assert channel.submits == 0
+
+
+async def test_while_the_operator_has_every_channel_disabled_messages_wait_and_are_not_rejected() -> None:
+    notes = Notes("a")
+    notes.disabled = {"a"}
+    assert await submit(ScriptedChannel("a", Accepted("77")), notes=notes) == NotNow(0)
+
+
+async def test_a_probe_goes_first_with_a_permit_and_the_message_goes_on_where_it_fails() -> None:
+    notes = Notes("a", "b")
+    notes.probes = {"b"}
+    first, probed = ScriptedChannel("a", Accepted("77")), ScriptedChannel("b", ChannelFault("down"))
+    receipt = await submit(first, probed, notes=notes)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.channel, probed.submits) == ("a", 1)
+    await submit(first, probed, notes=notes)
+    assert (first.submits, probed.submits) == (2, 1)
+
+
+async def test_second_sends_stop_where_the_budget_is_spent_and_the_messages_wait() -> None:
+    notes = Notes("a", "b")
+    channels = {"a": ScriptedChannel("a", ChannelFault("down")), "b": ScriptedChannel("b", Accepted("77"))}
+    use = Submit(channels, notes, CLOCK, notes, Random(2))
+    results = [await use(MESSAGE, grant()) for _ in range(100)]
+    second_sends = channels["b"].submits
+    assert 50 <= second_sends <= 75
+    assert sum(isinstance(result, NotNow) for result in results) == 100 - second_sends

@@ -1,0 +1,281 @@
+"""How the channels do and what follows from it: what both the board of one process and the shared one consist of.
+
+It keeps what this worker saw, what the others told it, and what was decided. An adapter only carries these between
+workers; without one the board stands for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import breaker, pulse, throttle
+from engine.breaker import Breaker, State
+from engine.cohort import Cohorts, told_slot
+from engine.decay import Spread, Tally, noted
+from engine.events import ChannelChanged
+from engine.health import HALF_LIFE_S, keys
+from engine.judge import Change, Judge
+from engine.message import Category
+from engine.outcomes import Accepted, ChannelFault, Throttled, Unanswered
+from engine.pulse import Pulse
+from engine.routing import Candidate
+from engine.sightings import Reading, Receipts, Sightings, Told
+from engine.standing import Collapse, Standings
+from engine.throttle import Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from random import Random
+
+    from engine import ports
+    from engine.message import Message
+    from engine.outcomes import Outcome
+    from engine.pins import Pin
+    from engine.receipts import DeliveryReceipt, Receipt
+    from engine.routing import Profile
+    from engine.standing import Stands, Versioned
+
+JUDGED_EVERY_S = 1.0
+READ_EVERY_S = 0.1  #: what was read holds for so long, unless a submit fails
+FORGET_EVERY_S = 60.0
+COLLAPSED_WEIGHT = 0.1
+PAUSE_S = 2.0  #: what a message waits for a channel that asked for a pause; longer ones it does not sit out
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an operator allows a channel."""
+
+    profile: Profile
+    cap: float | None = None  #: segments a second over all workers; None: no cap
+
+
+class Board:
+    """Not for use by several threads."""
+
+    def __init__(
+        self,
+        terms: Iterable[Terms],
+        numbers: ports.NumberReader,
+        clock: ports.Clock,
+        telemetry: ports.Telemetry,
+        rng: Random,
+        worker: str = "worker",
+    ) -> None:
+        self.terms = {each.profile.name: each for each in terms}
+        self.own = Sightings()
+        self.told = Told()
+        self.standings = Standings()
+        self.pins: Mapping[str, Pin] = {}
+        self.urgent = False  #: whether the others should hear of something before the second is over
+        self._worker = worker
+        self._numbers = numbers
+        self._clock = clock
+        self._telemetry = telemetry
+        self._rng = rng
+        self._cohorts = Cohorts()
+        self.own.receipts, self.own.receipts_lately = self._cohorts.slow, self._cohorts.fast
+        self._judge = Judge({name: each.profile for name, each in self.terms.items()}, rng)
+        self._permits: dict[str, float] = {}  # until when a probe of this worker may be under way
+        self._probed: set[str] = set()
+        self._judged_at = self._forgot_at = float("-inf")
+        self._receipts, self._told_slot = Receipts(), -1
+        self._reading: Reading | None = None
+        self._scores: dict[tuple[str, str, str], tuple[float, float]] = {}
+
+    # What the engine sees.
+
+    def candidates(self, message: Message, channels: Iterable[ports.Channel]) -> list[Candidate]:
+        """Those of the channels that may be tried with the message now, each as it stands."""
+        self.look()
+        found = [one for channel in channels if (one := self._candidate(message, channel))]
+        # A pause is waited for only where no other channel could be used meanwhile.
+        found = [candidate for candidate in found if not candidate.wait_s] or found
+        closed = [candidate for candidate in found if not candidate.probe]
+        if message.category is Category.OTP and closed:
+            now = self._clock.monotonic()
+            return closed + [c for c in found if c.probe and breaker.takes_codes(self._breaker(c.name), now)]
+        return found
+
+    async def permit(self, channel: str, for_s: float) -> bool:
+        """Whether the one probe of a half-open channel is ours: until its submit was observed, or for so long."""
+        now = self._clock.monotonic()
+        if now < self._permits.get(channel, now):
+            return False
+        self._permits[channel] = now + for_s
+        return True
+
+    def observe(self, channel: str, message: Message, outcome: Outcome, latency_s: float) -> None:
+        """Note how a submit ended."""
+        now = self._clock.monotonic()
+        if self._permits.pop(channel, None) is not None:
+            self._probed.add(channel)
+            self.urgent = True
+        good = _says(outcome)
+        before = self.own.pulses.get(channel, Pulse())
+        self.own.pulses[channel] = pulse.beat(before, good, latency_s, message.segments, now)
+        names = keys(channel, message.recipient.country, message.category)
+        if good is not None:
+            for name in names:
+                tally = self.own.submits.get(name, Tally(at=now))
+                self.own.submits[name] = noted(tally, float(good), 1.0, now, HALF_LIFE_S)
+        match outcome:
+            case Accepted():
+                self.own.latencies.setdefault(channel, Spread(at=now)).note(latency_s, now)
+                self._cohorts.sent(names, self._clock.now().timestamp())
+            case ChannelFault(reason, fatal=True):
+                self._give_up(channel, reason, now)
+            case Throttled(reason, retry_after_s):
+                self._slow_down(channel, reason, retry_after_s, now)
+        if good is False:
+            self._judged_at = float("-inf")
+            self._reading = None
+
+    def reported(self, receipt: Receipt, dlr: DeliveryReceipt) -> None:
+        """Note the final word of a carrier on a message that stood as submitted."""
+        if receipt.submitted_at is None:
+            return
+        now, wall_s, sent_s = self._clock.monotonic(), self._clock.now().timestamp(), receipt.submitted_at.timestamp()
+        self.own.delays.setdefault(dlr.channel, Spread(at=now)).note(wall_s - sent_s, now)
+        recipient = self._numbers.read(receipt.to)
+        names = keys(dlr.channel, recipient.country if recipient else "", receipt.category)
+        due_s = self.reading().due_s(dlr.channel)
+        self._cohorts.heard(names, sent_s, wall_s, due_s, dlr.state, dlr.code, receipt.to)
+
+    def enabled(self, channel: str) -> bool:
+        """Whether the operator lets messages go over it."""
+        pin = self._pin(channel)
+        return pin is None or pin.weight is not None
+
+    def rate(self, channel: str) -> float:
+        """What its carrier bears at present, in segments a second over all workers; perhaps infinite."""
+        cap = self.terms[channel].cap
+        return min(cap or float("inf"), throttle.rate(self.standings.get(channel, Throttle), self._clock.monotonic()))
+
+    def score(self, channel: str) -> float:
+        """From 0 (send nothing) to 1."""
+        return self.reading().score(channel)
+
+    # What carries it between workers.
+
+    def reading(self) -> Reading:
+        """What is known now, or was a moment ago."""
+        now = self._clock.monotonic()
+        if self._reading is None or now - self._reading.now >= READ_EVERY_S or now < self._reading.now:
+            self._reading = Reading(list(self.terms), self.own, self.told, self._receipts, now)
+            self._scores.clear()
+        return self._reading
+
+    def look(self) -> None:
+        """Decide what has to be decided, once a second and after each fault."""
+        now = self._clock.monotonic()
+        if now - self._judged_at < JUDGED_EVERY_S:
+            return
+        self._judged_at = now
+        wall_s = self._clock.now().timestamp()
+        self._cohorts.fold(self.reading().due_s, wall_s, now)
+        if (slot := told_slot(wall_s)) != self._told_slot:
+            self._told_slot, self._receipts, self._reading = slot, Receipts(self.own, self.told, now), None
+        for change in self._judge.look(self.reading(), self.standings):
+            self.decide(change)
+        if now - self._forgot_at >= FORGET_EVERY_S:
+            self._forgot_at = now
+            self.own.forget(now)
+
+    def hear(self, told: Told, stands: Mapping[str, Stands], proposed: Mapping[str, Versioned]) -> None:
+        """Take over what the others saw, and what stands of all that was decided, and see what follows from it.
+
+        `proposed` are the decisions of this worker that they had been told.
+        """
+        self.told, self._reading = told, None
+        self._scores.clear()
+        self.tell(self.standings.settle(proposed, stands))
+        self._judged_at = float("-inf")
+        self.look()
+
+    def decide(self, change: Change) -> None:
+        """Decide for this worker at once, and for all as soon as they can be told."""
+        event = None
+        if change.new:
+            kind = type(change.decision).__name__.lower()
+            event = ChannelChanged(change.channel, kind, change.old, change.new, change.reason, self._worker)
+            self.urgent = True
+        self.standings.put(change.channel, change.decision, event)
+
+    def take_probed(self) -> set[str]:
+        """The channels whose probe by this worker has ended, and the others know how."""
+        probed, self._probed = self._probed, set()
+        return probed
+
+    def tell(self, news: Iterable[ChannelChanged]) -> None:
+        """Tell what was decided."""
+        for event in news:
+            self._telemetry.emit(event)
+
+    def weight(self, channel: str) -> float:
+        """What automation, or the operator, makes of its weight before health, latency and load count."""
+        pin = self._pin(channel)
+        if pin is not None:
+            return pin.weight or 0.0
+        weight = self.terms[channel].profile.weight * breaker.ramp(self._breaker(channel), self._clock.monotonic())
+        return weight * COLLAPSED_WEIGHT if self.standings.get(channel, Collapse).since is not None else weight
+
+    def load(self, channel: str) -> float:
+        """The part of its rate that is in use, 0 to 1 or a little more."""
+        return self.reading().used_rate(channel) / self.rate(channel)
+
+    def _candidate(self, message: Message, channel: ports.Channel) -> Candidate | None:
+        name = channel.profile.name
+        now, pin = self._clock.monotonic(), self._pin(name)
+        if not channel.ready or not self.enabled(name):
+            return None
+        wait_s = throttle.pause_s(self.standings.get(name, Throttle), now)
+        if wait_s > PAUSE_S:
+            return None
+        load = max(channel.load, self.load(name))
+        if pin is not None:
+            return Candidate(name, self.weight(name), 1.0, load, cost=channel.profile.cost, wait_s=wait_s)
+        state = self._breaker(name).state
+        if state is State.OPEN or (state is State.HALF_OPEN and now < self._permits.get(name, now)):
+            return None
+        health, latency_s = self._standing(name, message)
+        probe = state is State.HALF_OPEN
+        return Candidate(name, self.weight(name), health, load, latency_s, channel.profile.cost, probe, wait_s)
+
+    def _standing(self, channel: str, message: Message) -> tuple[float, float]:
+        country, category = message.recipient.country, message.category
+        reading = self.reading()
+        if (known := self._scores.get((channel, country, category))) is None:
+            known = reading.score(channel, country, category), reading.latency_s(channel)
+            self._scores[channel, country, category] = known
+        return known
+
+    def _give_up(self, channel: str, reason: str, now: float) -> None:
+        old = self._breaker(channel)
+        if old.state is not State.OPEN:
+            new = breaker.opened(old, reason, now, self._rng, fatal=True)
+            self.decide(Change(channel, new, old.state, new.state, reason))
+
+    def _slow_down(self, channel: str, reason: str, retry_after_s: float, now: float) -> None:
+        old = self.standings.get(channel, Throttle)
+        cap = self.terms[channel].cap or max(1.0, self.reading().used_rate(channel))
+        new = throttle.cut(old, cap, retry_after_s, now)
+        if new.cut_at == old.cut_at:
+            return self.decide(Change(channel, new))
+        was = "full rate" if old.cut_at is None else f"{throttle.rate(old, now):.0f}/s"
+        self.decide(Change(channel, new, was, f"{new.rate:.0f}/s", reason))
+
+    def _breaker(self, channel: str) -> Breaker:
+        return self.standings.get(channel, Breaker)
+
+    def _pin(self, channel: str) -> Pin | None:
+        pin = self.pins.get(channel)
+        return pin if pin is not None and pin.holds(self._clock.now()) else None
+
+
+def _says(outcome: Outcome) -> bool | None:
+    """Whether a submit speaks for or against the channel; a refused message and a throttle do neither."""
+    if isinstance(outcome, Accepted):
+        return True
+    return False if isinstance(outcome, ChannelFault | Unanswered) else None

@@ -1,0 +1,121 @@
+"""The last moments of a channel, as one worker saw them; those of several workers are read together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ENDINGS, ENDINGS_S = 20, 3600.0  #: so many, and not older
+SPAN_S, SPANS_S = 3.0, 30.0
+USED_S = 6.0  #: over which the rate in use is averaged
+LATENCY_TAU_S = 10.0
+FIRST_LATENCY_S = 1.0  #: of a channel nobody has used
+FAULT_LATENCY_S = 5.0  #: what a fault counts as at least: failing fast must not look like being fast
+
+
+class Ending(NamedTuple):
+    """One submit that said something about the channel."""
+
+    at: float
+    good: bool
+
+
+class Span(NamedTuple):
+    """The submits of three seconds."""
+
+    at: float  #: when it began
+    good: int
+    bad: int
+    sent: int  #: with those that say nothing about the channel: refused messages, throttles
+    segments: int  #: of all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Times are monotonic seconds."""
+
+    endings: tuple[Ending, ...] = ()  #: oldest first
+    spans: tuple[Span, ...] = ()  #: oldest first
+    latency_s: float = FIRST_LATENCY_S
+    latency_at: float | None = None
+
+
+def beat(pulse: Pulse, good: bool | None, latency_s: float, segments: int, now: float) -> Pulse:
+    """After one more submit; `good` is None where it says nothing about the channel."""
+    spans = pulse.spans
+    if not spans or now - spans[-1].at >= SPAN_S:
+        spans = (*(span for span in spans if now - span.at < SPANS_S), Span(now, 0, 0, 0, 0))
+    at, *counts = spans[-1]
+    more = (good is True, good is False, 1, segments)
+    spans = (*spans[:-1], Span(at, *(count + one for count, one in zip(counts, more, strict=True))))
+    if good is None:
+        return Pulse(pulse.endings, spans, pulse.latency_s, pulse.latency_at)
+    endings = (*pulse.endings[1 - ENDINGS :], Ending(now, good))
+    counts_as_s = latency_s if good else max(latency_s, FAULT_LATENCY_S)
+    return Pulse(endings, spans, _peak(pulse, counts_as_s, now), now)
+
+
+def _peak(pulse: Pulse, latency_s: float, now: float) -> float:
+    """PeakEWMA as Finagle defines it: up at once, down with a time constant of 10 s."""
+    if pulse.latency_at is None or latency_s > pulse.latency_s:
+        return latency_s
+    kept = math.exp((pulse.latency_at - now) / LATENCY_TAU_S)
+    return pulse.latency_s * kept + latency_s * (1 - kept)
+
+
+def latency_s(own: Pulse, others: Sequence[Pulse], usual_s: float, now: float) -> float:
+    """What a submit is expected to take: of this worker's view and that of all together the worse.
+
+    Where nothing was seen of late it is what the channel usually takes, so that a fault is not held against it for
+    ever.
+    """
+    together_s, weight = 0.0, 0.0
+    for pulse in (own, *others):
+        volume = sum(span.sent for span in pulse.spans if now - span.at < SPANS_S)
+        together_s += volume * _calmed(pulse, usual_s, now)
+        weight += volume
+    mean_s = together_s / weight if weight else usual_s
+    return max(mean_s, _calmed(own, usual_s, now))
+
+
+def _calmed(pulse: Pulse, usual_s: float, now: float) -> float:
+    if pulse.latency_at is None:
+        return usual_s
+    return usual_s + (pulse.latency_s - usual_s) * math.exp(min(0.0, pulse.latency_at - now) / LATENCY_TAU_S)
+
+
+def last(pulses: Sequence[Pulse], now: float, since: float | None = None) -> list[Ending]:
+    """The last endings of all workers together, oldest first; those after `since` only."""
+    after = now - ENDINGS_S if since is None else max(since, now - ENDINGS_S)
+    return sorted(e for pulse in pulses for e in pulse.endings if e.at > after)[-ENDINGS:]
+
+
+def recent(pulses: Sequence[Pulse], now: float, since: float | None = None) -> tuple[int, int]:
+    """How many submits were good and bad within 30 s, after `since`."""
+    after = now - SPANS_S if since is None else max(since, now - SPANS_S)
+    spans = [span for pulse in pulses for span in pulse.spans if span.at > after]
+    return sum(span.good for span in spans), sum(span.bad for span in spans)
+
+
+def used_rate(pulses: Sequence[Pulse], now: float) -> float:
+    """Segments a second of late, of all workers together."""
+    return sum(span.segments for pulse in pulses for span in pulse.spans if now - span.at < USED_S) / USED_S
+
+
+def traffic(pulses: Sequence[Pulse], now: float) -> int:
+    """Submits within 30 s, of all workers together."""
+    return sum(span.sent for pulse in pulses for span in pulse.spans if now - span.at < SPANS_S)
+
+
+def shifted(pulse: Pulse, by_s: float) -> Pulse:
+    """The same with all times so much later."""
+    return Pulse(
+        endings=tuple(Ending(ending.at + by_s, ending.good) for ending in pulse.endings),
+        spans=tuple(span._replace(at=span.at + by_s) for span in pulse.spans),
+        latency_s=pulse.latency_s,
+        latency_at=None if pulse.latency_at is None else pulse.latency_at + by_s,
+    )
