@@ -18,6 +18,7 @@ class Delivery:
 
     job: Job
     deferrals: int = 0  #: how often it was put back to wait
+    crashes: int = 0  #: how often handling it raised
     handle: object = None  #: the queue adapter's own
 
 

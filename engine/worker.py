@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import events
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.message import Category
 
 CRASH_DELAY_S = 30.0  #: before a job that crashed us is tried again
-MAX_CRASHES = 10  #: deferrals after which a job that still crashes us is put aside
+MAX_CRASHES = 10  #: after which a job is put aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class Worker:
                 await self.deliver(delivery)
             except Exception as error:  # noqa: BLE001  (one job's defect must not end the pool)
                 self.telemetry.emit(events.Crashed(delivery.job.id, category, error))
-                if delivery.deferrals < MAX_CRASHES:
-                    await self.queue.defer(delivery, CRASH_DELAY_S)
+                crashed = replace(delivery, crashes=delivery.crashes + 1)
+                if crashed.crashes < MAX_CRASHES:
+                    await self.queue.defer(crashed, CRASH_DELAY_S)
                 else:
                     await self.queue.bury(delivery, f"handling it raised {type(error).__name__}")

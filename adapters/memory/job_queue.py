@@ -73,7 +73,7 @@ class MemoryJobQueue:
 
     async def defer(self, delivery: Delivery, delay_s: float) -> None:
         """Hand the job out again after `delay_s`, at once for none."""
-        self._hold(Delivery(delivery.job, delivery.deferrals + 1), delay_s)
+        self._hold(Delivery(delivery.job, delivery.deferrals + 1, delivery.crashes), delay_s)
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """Put the job aside in `buried`; the oldest fall out of it."""

@@ -47,7 +47,11 @@ class Database:
         Raises:
             ValueError: the address cannot be one.
         """
-        self._pool = await asyncpg.create_pool(self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S)
+        # A server that does not hear that we are gone would keep our rows locked, for us too, as long as TCP lives.
+        idle = {"idle_in_transaction_session_timeout": f"{ANSWER_S * 1000:.0f}"}
+        self._pool = await asyncpg.create_pool(
+            self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S, server_settings=idle
+        )
         await self._attempt(_probe, PROBE_S)  # so that `outage` tells the truth from the start
         self._probing = asyncio.create_task(self._keep_probing())
 

@@ -31,6 +31,7 @@ class Slip:
     deferrals: int = 0
     traceparent: str | None = None
     redrives: int = 0  #: how often it came through triage
+    crashes: int = 0  #: how often handling it raised
 
 
 def read(properties: Basic.Properties) -> Slip:
@@ -43,6 +44,7 @@ def read(properties: Basic.Properties) -> Slip:
         deferrals=_count(headers.get("x-deferrals")),
         traceparent=traceparent if isinstance(traceparent, str) and len(traceparent) <= MAX_TRACEPARENT else None,
         redrives=_count(headers.get("x-redrives")),
+        crashes=_count(headers.get("x-crashes")),
     )
 
 
@@ -58,9 +60,8 @@ def of_jobs(slip: Slip) -> Basic.Properties:
 
     In particular without `x-death`: up to 3.13 the broker drops a message that seems to run in circles.
     """
-    headers: dict[str, Any] = {"x-deferrals": slip.deferrals} if slip.deferrals else {}
-    if slip.redrives:
-        headers["x-redrives"] = slip.redrives
+    counts = {"x-deferrals": slip.deferrals, "x-redrives": slip.redrives, "x-crashes": slip.crashes}
+    headers: dict[str, Any] = {name: count for name, count in counts.items() if count}
     if slip.enqueued_at is not None:
         headers["x-enqueued-at"] = rfc3339(slip.enqueued_at)
     if slip.wait_s > 0:

@@ -92,7 +92,8 @@ class RabbitJobQueue:
     async def defer(self, delivery: Delivery, delay_s: float) -> None:
         """Have the job handed out again after at least about `delay_s`, at once for none."""
         job = delivery.job
-        slip = Slip(job.enqueued_at, min(delay_s, LONGEST_S), delivery.deferrals + 1, job.traceparent)
+        wait_s, deferrals = min(delay_s, LONGEST_S), delivery.deferrals + 1
+        slip = Slip(job.enqueued_at, wait_s, deferrals, job.traceparent, crashes=delivery.crashes)
         await self._detours.wait(wire.encode_jobs([job]), job.category, slip)
         await self.settle(delivery)
 
@@ -132,7 +133,7 @@ class RabbitJobQueue:
             return self._consumer.start(self._put_aside(message, str(error), Body(subscription, tag, {0})))
         body = Body(subscription, tag, set(range(len(jobs))))
         for index, job in enumerate(jobs):
-            self._lanes[category].put_nowait(Delivery(job, slip.deferrals, (body, index)))
+            self._lanes[category].put_nowait(Delivery(job, slip.deferrals, slip.crashes, (body, index)))
 
     async def _wait_on(self, message: DeliveredMessage, category: Category, slip: Slip, body: Body) -> None:
         await self._detours.wait(message.body, category, slip)

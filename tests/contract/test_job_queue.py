@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -125,6 +125,14 @@ async def test_a_job_deferred_for_no_time_comes_again_unchanged_with_its_deferra
         assert (delivery.job, delivery.deferrals) == (put, deferrals)
         await queue.queue.defer(delivery, 0.0)
     assert (await queue.take()).deferrals == 3
+
+
+async def test_how_often_a_job_crashed_is_known_after_every_wait(queue: Queue) -> None:
+    await queue.intake.put([job()])
+    await queue.queue.defer(replace(await queue.take(), crashes=2), 0.0)
+    await queue.queue.defer(await queue.take(), 0.0)
+    again = await queue.take()
+    assert (again.crashes, again.deferrals) == (2, 2)
 
 
 async def test_a_deferred_job_does_not_come_before_its_time(queue: Queue) -> None:

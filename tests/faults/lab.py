@@ -222,11 +222,12 @@ class Lab:
         """I9: every queue that is worked has a consumer of every worker."""
         running = sum(worker.running for worker in self.workers)
         found: dict[str, int] = {}
-        for _ in range(50):  # a restarted broker may count one of a connection that is gone for a moment
-            found = await self.consumers()
-            if set(found.values()) == {running}:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED_S):
+                # A restarted broker may count one of a connection that is gone for a moment.
+                while set((found := await self.consumers()).values()) != {running}:
+                    await asyncio.sleep(LOOK_S)
                 return []
-            await asyncio.sleep(LOOK_S)
         return [f"I9: {running} workers run, but the consumers are {found}"]
 
     async def _collect(self) -> records.Records:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from pamqp.commands import Basic
 
+from adapters.clock import SystemClock
+from adapters.rabbitmq import publisher as publishing
 from adapters.rabbitmq.connection import connected, open_channel
 from adapters.rabbitmq.producer import Producer, SendError
 from adapters.rabbitmq.topology import declare
+from adapters.telemetry.fanout import Fanout
 from tests.faults.failpoints import Failpoint, Point
 from tests.faults.jobs import Job, number, some_jobs
 from tests.faults.jobs import job as new_job
@@ -147,6 +150,31 @@ async def test_an_alarm_stops_publishers_with_a_clear_error_and_workers_go_on_af
             await lab.servers.rabbit.order(*lifted)
         await lab.send([late])
         assert (await row.holds(lab)).unknown == 0
+
+
+@pytest.mark.fault("broker: memory alarm, a publisher that tries again")
+async def test_what_is_published_again_and_again_during_an_alarm_is_there_at_most_twice_after_it(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "CONFIRM_S", 0.5)
+    raised, lifted = ALARMS["memory"]
+    async with row.lab() as lab:
+        publisher = publishing.Publisher(lab.servers.rabbit.url, lab.prefix, SystemClock(), Fanout())
+        await publisher.open()
+        try:
+            with lab.fault():
+                await lab.servers.rabbit.order(*raised)
+                patient = asyncio.create_task(
+                    publisher.publish("", lab.names.dead, b"once", Basic.Properties(delivery_mode=2))
+                )
+                await asyncio.sleep(6)
+        finally:
+            await lab.servers.rabbit.order(*lifted)
+        await patient
+        await publisher.close()
+        # The first is on its way before the broker says that it takes nothing.
+        assert 1 <= (await lab.depths())[lab.names.dead] <= 2
+        await row.holds(lab, dead=(await lab.depths())[lab.names.dead])
 
 
 @asynccontextmanager

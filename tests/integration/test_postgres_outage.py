@@ -112,6 +112,33 @@ async def test_a_connection_that_died_without_a_word_is_given_up_and_its_questio
     assert listener.of(ServerAway)
 
 
+async def test_rows_locked_over_a_connection_that_died_are_free_again_though_the_server_hears_of_nothing(
+    private: PrivatePostgres, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "ANSWER_S", 0.5)
+    first = receipt()
+    locked = asyncio.Event()
+    async with (
+        proxy(private.port) as way,
+        PostgresMessageStore(way.before(private.url), SystemClock(), listener) as store,
+    ):
+        await store.merge([first])
+
+        async def die_within(connection: asyncpg.Connection) -> None:
+            async with connection.transaction():
+                await connection.execute("select from messages for update")
+                way.swallow()
+                locked.set()
+                await asyncio.Event().wait()
+
+        dying = asyncio.create_task(store.database.ask(die_within))
+        await locked.wait()
+        dying.cancel()
+        async with asyncio.timeout(HANGS_S):
+            await asyncio.wait([dying])
+            await store.merge([replace(first, state=State.DELIVERED, final=True)])
+
+
 async def test_who_is_cancelled_does_not_wait_for_a_connection_that_died(
     half_open: PostgresMessageStore,
 ) -> None:
