@@ -63,6 +63,11 @@ def test_whatever_stands_around_a_keyword_makes_no_difference(word: str, around:
     assert WORDS.wish(around + word + around) is Wish.OUT
 
 
+def test_a_long_text_is_no_keyword_whatever_it_is_made_of() -> None:
+    assert WORDS.wish("TD" + "!" * (MAX_WISH - 2)) is Wish.OUT
+    assert WORDS.wish("TD" + "!" * (MAX_WISH - 1)) is None
+
+
 def test_a_keyword_that_could_never_be_met_or_means_both_is_refused() -> None:
     with pytest.raises(ValueError, match="no letter or digit"):
         keywords(["!!"], [])
