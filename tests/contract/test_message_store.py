@@ -212,7 +212,8 @@ async def test_delivery_receipts_of_unknown_job_are_found_by_any_notation(store:
     carrier_id = fresh()
     stray = about(spelling.format(int(carrier_id) if "x" in spelling.lower() else carrier_id))
     known = about(carrier_id, job=uuid4(), status="of another")
-    await store.keep([stray, about(fresh()), about(stray.dlr.carrier_id, channel="beta"), known])
+    on_its_way = about(stray.dlr.carrier_id, State.SUBMITTED)
+    await store.keep([stray, about(fresh()), about(stray.dlr.carrier_id, channel="beta"), known, on_its_way])
     assert list(await store.evidence_about([sent(carrier_id)])) == [stray]
     assert list(await store.evidence_about([sent(f"1 {carrier_id}")])) == [stray]
 

@@ -12,9 +12,11 @@ import asyncpg
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.postgres import partitions
 from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PAGE, PostgresMessageStore
 from engine.carrier_ids import Rule
+from engine.events import ServerAway
 from engine.evidence import Evidence
 from engine.receipts import DeliveryReceipt, Receipt, State, never_reported
 from tests.integration.postgres_database import ClockAt, Listener, new_database, now, receipt, run_now
@@ -80,12 +82,20 @@ async def test_a_repeat_makes_no_second_row_and_something_new_does(
     assert await connection.fetchval("select count(*) from delivery_receipts") == 3
 
 
-async def test_recorders_at_once_do_not_block_one_another(database: str) -> None:
-    said = [Evidence(replace(SAID, carrier_id=str(nth)), now()) for nth in range(200)]
-    stores = [PostgresMessageStore(database, SystemClock(), Listener()) for _ in range(2)]
-    async with asyncio.timeout(30), stores[0] as one, stores[1] as other:
-        for _ in range(5):
-            await asyncio.gather(one.keep(said), other.keep(said[::-1]), one.keep(said[100:] + said[:100]))
+async def test_recorders_at_once_do_not_block_one_another(database: str, connection: asyncpg.Connection) -> None:
+    heard = Listener()
+    said = [Evidence(replace(SAID, carrier_id=str(nth)), now()) for nth in range(1, 100)]
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    stores = [PostgresMessageStore(database, SystemClock(), heard) for _ in range(2)]
+    async with stores[0] as one, stores[1] as other:
+        await one.keep(said)
+        async with connection.transaction():  # both are stopped half way
+            await connection.execute("select from delivery_receipts where carrier_id = '50' for update")
+            keeping = asyncio.gather(one.keep(said), other.keep(said[::-1]))
+            while await connection.fetchval(waiting) < 2:
+                await asyncio.sleep(0.01)
+        await keeping
+    assert heard.of(ServerAway) == [], "a deadlock shows as a server that failed us"
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-400), timedelta(days=400), timedelta(days=-20)])
@@ -94,7 +104,11 @@ async def test_a_clock_that_is_wrong_loses_nothing(
 ) -> None:
     async with PostgresMessageStore(database, ClockAt(now() + off), Listener()) as store:
         await store.keep([Evidence(SAID, now() + off), Evidence(replace(SAID, status="in time"), now())])
-    assert await connection.fetchval("select count(*) from delivery_receipts") == 2
+    async with PostgresMessageStore(database, SystemClock(), Listener()) as store:
+        await store.keep([Evidence(replace(SAID, status="by another's clock"), now() + off)])
+    await partitions.keep(connection)
+    kept = await connection.fetchval("select count(*) from delivery_receipts where status = 'by another''s clock'")
+    assert kept == 1
 
 
 async def test_what_may_mean_a_message_is_found_by_an_index(
