@@ -96,6 +96,37 @@ def test_the_locks_agree_with_the_project(lock: str, sections: list[tuple[str, .
             assert requirement.specifier.contains(version), f"{requirement} but {version}: run deploy/lock"
 
 
+def headings(text: str) -> set[str]:
+    """What links within a page may lead to."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def names_of_tests_in(path: str) -> set[str]:
+    """The tests in a file; none if it is not there."""
+    file = ROOT / path
+    return set(re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)) if file.is_file() else set()
+
+
+def test_what_the_readme_links_to_is_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    links = set(re.findall(r"\]\(([^)\s]+)", text)) | set(re.findall(r"\btests/[\w/]+\.py\b", text))
+    inside, outside = {link for link in links if link.startswith("#")}, {link for link in links if ":" in link}
+    assert inside
+    assert inside <= {f"#{heading}" for heading in headings(text)}
+    assert not {link for link in links - inside - outside if not (ROOT / link.partition("#")[0]).exists()}
+
+
+def test_every_test_that_the_readme_names_exists() -> None:
+    text = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"\b(tests/[\w/]+\.py)::(test_\w+)", text))
+    complaints = re.findall(r"^\| [0-9]+ \|.*$", text, re.MULTILINE)
+    answered = [re.findall(r"\[([a-z0-9 ]+)\]\((tests/[\w/]+\.py)\)", line) for line in complaints]
+    named |= {(path, f"test_{words.replace(' ', '_')}") for answers in answered for words, path in answers}
+    assert [bool(answers) for answers in answered] == [True] * 20
+    assert not {f"{path}::{test}" for path, test in named if test not in names_of_tests_in(path)}
+
+
 def test_tests_run_with_the_versions_that_are_deployed() -> None:
     deployed = locked("deploy/requirements.txt")
     assert deployed.items() <= locked("tests/requirements.txt").items()
