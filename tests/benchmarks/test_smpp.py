@@ -3,7 +3,7 @@
 `tests/run --smpp 100000`. The whole engine on real servers: a producer fills the queue over AMQP, one worker process
 delivers, the carrier is the npm package `smpp` in a process of its own, which answers ids in decimal and reports on
 them in hexadecimal, and a consumer reads the callback queue. All of it shares the machine. Then a tenth as many come at
-half the rate that was reached, for latencies without a backlog. The figures are printed and gate nothing; the counts do.
+half the rate that was reached, for latencies without a backlog. The figures are printed; the counts gate.
 """
 
 from __future__ import annotations

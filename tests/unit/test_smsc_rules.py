@@ -273,4 +273,5 @@ async def test_it_remembers_the_newest_messages_only(monkeypatch: pytest.MonkeyP
     first, *others = [made.submit(SUBMIT._replace(reference=str(number))) for number in range(3)]
     assert made.known.ask(first.carrier_id) is None
     assert made.known.ask_by_reference("0") is None
+    assert len(made.known._ids) == 2
     assert all(made.known.ask(answer.carrier_id) for answer in others)

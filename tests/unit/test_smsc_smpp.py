@@ -257,13 +257,19 @@ async def test_a_phone_writes_to_an_account_in_as_many_parts_as_it_takes() -> No
         assert server._carrier.counts["taken"] == 2
 
 
-async def test_of_a_message_in_parts_all_come_again_if_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("refused", [0, 1])
+async def test_of_a_message_in_parts_all_come_again_if_one_is_refused(
+    refused: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outbox, "AGAIN_S", 0.01)
     async with serving() as server, SmppClient.bound(server.port) as client:
         server._carrier.receive("user", "8613800001234", "1069", "长" * 100)
-        first = [await client.deliver(), await client.deliver(Status.ESME_RX_T_APPN)]
-        assert [await client.deliver(), await client.deliver()] == first
-        await until(lambda: not server._carrier.held)
+        first = [await client.hear(DeliverSm) for _ in range(2)]
+        for position, (_, sequence) in enumerate(first):
+            client.say(DeliverSmResp(), sequence, Status.ESME_RX_T_APPN if position == refused else Status.ESME_ROK)
+        assert [await client.deliver(), await client.deliver()] == [body for body, _ in first]
+        await client.ask(EnquireLink())  # by then it has heard our answers
+        assert (server._carrier.held, server._carrier.counts["taken"]) == (0, 1)
 
 
 async def test_an_enquiry_and_a_goodbye_are_answered() -> None:
