@@ -129,6 +129,15 @@ async def test_a_script_is_felt_by_the_channel() -> None:
             await here.until(lambda: not here.channel.ready)
 
 
+async def test_a_script_ends_with_its_carrier() -> None:
+    down = read_behaviour({"state": "down"}, WELL)
+    script = Script((Phase("well", 0.01, WELL), Phase("dead", 0.01, down)), repeat=True, always=WELL)
+    async with rehearsal(script) as running:
+        await until(lambda: running.phase == "dead")
+    await asyncio.sleep(0.1)
+    assert running.smpp._server is None
+
+
 async def test_over_tls_both_sides_show_a_certificate(tmp_path: Path) -> None:
     certificates = Certificates(tmp_path)
     certificates.sign("carrier", "IP:127.0.0.1")
