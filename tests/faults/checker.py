@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from adapters.redis.scripts import digest
 from engine.limits import parse_window
 from tests.faults.jobs import LIMITS, TIMEOUT_S, VISIBILITY_S
 from tests.window_oracle import count
@@ -134,7 +133,7 @@ def _receipts(records: Records, standing: dict[str, Arrival | None]) -> Iterator
 
 
 def _stored(records: Records, standing: dict[str, Arrival | None]) -> Iterator[str]:
-    """I7: each row is its job's standing receipt, every receipt is stored, every carrier's word counts or is parked."""
+    """I7: each row is its job's standing receipt, every receipt is stored, every carrier's word counts or is kept."""
     published = {arrival.receipt["id"] for arrivals in records.arrivals.values() for arrival in arrivals}
     if published != records.stored:
         yield f"I7: {len(published - records.stored)} receipts not stored, {len(records.stored - published)} unheard of"
@@ -149,15 +148,10 @@ def _stored(records: Records, standing: dict[str, Arrival | None]) -> Iterator[s
             yield f"I7: the row of job {job} is {row and (row['state'], row['final'])}, its standing receipt {state}"
     for report in records.reports:
         arrival = standing.get(report.get("job", ""))
-        if report["kind"] == "stray" and not _parked(records, report["channel"], report["id"]):
-            yield f"I7: the delivery receipt of a message nobody knows, {report['id']}, is not parked"
+        if report["kind"] == "stray" and (report["channel"], report["id"]) not in records.strays:
+            yield f"I7: the delivery receipt of a message nobody knows, {report['id']}, is not kept"
         if report["kind"] == "report" and arrival is not None and arrival.rank == 2:
             yield f"I7: the delivery receipt of job {report['job']} was taken and has no effect"
-
-
-def _parked(records: Records, channel: str, carrier_id: str) -> bool:
-    message = digest(f"{channel}\x1f{carrier_id}")
-    return any(f"{{{message}}}" in key for key in records.parked)
 
 
 def _charges(records: Records, unknown: set[str]) -> Iterator[str]:

@@ -232,8 +232,7 @@ class Lab:
 
     async def _collect(self) -> records.Records:
         lines = self.carrier.lines()
-        rows, stored, rejected = await records.postgres(self.database_url)
-        charged, parked = await records.redis(self.redis_url or self.servers.redis.url, self.prefix)
+        rows, stored, rejected, strays = await records.postgres(self.database_url)
         return records.Records(
             confirmed=self.confirmed,
             calls=records.calls(lines),
@@ -242,7 +241,7 @@ class Lab:
             rows=rows,
             stored=stored,
             rejected=rejected,
-            charged=charged,
-            parked=parked,
+            charged=await records.redis(self.redis_url or self.servers.redis.url, self.prefix),
+            strays=strays,
             journal=records.journal(self.folder / "journal"),
         )

@@ -48,7 +48,7 @@ class Records:
     stored: set[str]  #: ids of the receipts in Postgres
     rejected: int  #: receipts Postgres did not take
     charged: Mapping[str, list[set[str]]]  #: the jobs in each log of a number, by number
-    parked: set[str]  #: Redis keys of delivery receipts whose message is not known
+    strays: set[tuple[str, str]]  #: channels and ids of delivery receipts in Postgres whose message is not known
     journal: list[dict[str, Any]]
     depths: Mapping[str, int] = field(default_factory=dict)  #: messages left in queues
 
@@ -82,13 +82,15 @@ def journal(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-async def postgres(url: str) -> tuple[dict[str, dict[str, Any]], set[str], int]:
-    """The rows of messages by job, the ids of receipts, and how many receipts were put aside."""
+async def postgres(url: str) -> tuple[dict[str, dict[str, Any]], set[str], int, set[tuple[str, str]]]:
+    """The rows of messages by job, the ids of receipts, how many were put aside, and delivery receipts of nobody's."""
     connection = await asyncpg.connect(url)
     try:
         rows = {str(row["job"]): dict(row) for row in await connection.fetch("select * from messages")}
         stored = {str(row["id"]) for row in await connection.fetch("select id from receipts")}
-        return rows, stored, await connection.fetchval("select count(*) from receipts_rejected")
+        of_nobody = await connection.fetch("select channel, carrier_id from delivery_receipts where job is null")
+        strays = {(row["channel"], row["carrier_id"]) for row in of_nobody}
+        return rows, stored, await connection.fetchval("select count(*) from receipts_rejected"), strays
     finally:
         await connection.close()
 
@@ -102,16 +104,13 @@ async def count_stored(url: str) -> int:
         await connection.close()
 
 
-async def redis(url: str, prefix: str) -> tuple[dict[str, list[set[str]]], set[str]]:
-    """The members of every number's logs, and the keys of parked delivery receipts."""
+async def redis(url: str, prefix: str) -> dict[str, list[set[str]]]:
+    """The members of every number's logs."""
     charged: defaultdict[str, list[set[str]]] = defaultdict(list)
-    parked: set[str] = set()
     async with Redis.from_url(url, protocol=2) as client:
         async for key in client.scan_iter(f"{prefix}:*", count=5000):
             name = key.decode()
             if ":l:" in name:
                 number = name[name.index("{") + 1 : name.index("}")]
                 charged[number].append({member.decode() for member in await client.zrange(name, 0, -1)})
-            elif name.endswith(":p"):
-                parked.add(name)
-    return dict(charged), parked
+    return dict(charged)

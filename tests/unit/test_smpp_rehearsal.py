@@ -91,7 +91,7 @@ async def test_whatever_ends_the_links_no_word_on_a_submit_is_wrong_and_every_re
                 case _:
                     assert isinstance(outcome, Unanswered)
         accepted = {outcome.carrier_id for outcome in outcomes if isinstance(outcome, Accepted)}
-        assert len(accepted) > MESSAGES / 2
+        assert len(accepted) > MESSAGES / 10
         if by == "unbind":  # taking leave in good order leaves nothing open
             assert not [outcome for outcome in outcomes if isinstance(outcome, Unanswered)]
         await until_told(told, accepted)
