@@ -6,9 +6,9 @@ workers; without one the board stands for itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine import alarm as alarms
 from engine import breaker, pulse, throttle
 from engine.breaker import Breaker, State
 from engine.cohort import Cohorts, told_slot
@@ -21,7 +21,7 @@ from engine.outcomes import Accepted, ChannelFault, Throttled, Unanswered
 from engine.pulse import Pulse
 from engine.routing import Candidate
 from engine.sightings import Reading, Receipts, Sightings, Told
-from engine.standing import Collapse, Standings
+from engine.standing import EVERY, Alarm, Collapse, Mark, Standings
 from engine.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -33,22 +33,18 @@ if TYPE_CHECKING:
     from engine.outcomes import Outcome
     from engine.pins import Pin
     from engine.receipts import DeliveryReceipt, Receipt
-    from engine.routing import Profile
     from engine.standing import Stands, Versioned
+    from engine.terms import Terms
 
 JUDGED_EVERY_S = 1.0
 READ_EVERY_S = 0.1  #: what was read holds for so long, unless a submit fails
 FORGET_EVERY_S = 60.0
+ASK_AGAIN_S = 0.2  #: for the probe that another worker has
 COLLAPSED_WEIGHT = 0.1
+WHAT = {Breaker: "breaker", Throttle: "throttle", Collapse: "receipts", Mark: "score", Alarm: "alarm"}
+#: in our own words: a carrier's might quote a number
+FATAL, TOO_FAST = "its carrier lets nothing in until somebody acts", "its carrier says that it is too fast"
 PAUSE_S = 2.0  #: what a message waits for a channel that asked for a pause; longer ones it does not sit out
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an operator allows a channel."""
-
-    profile: Profile
-    cap: float | None = None  #: segments a second over all workers; None: no cap
 
 
 class Board:
@@ -112,6 +108,7 @@ class Board:
         if self._permits.pop(channel, None) is not None:
             self._probed.add(channel)
             self.urgent = True
+            self._judged_at = float("-inf")
         good = _says(outcome)
         before = self.own.pulses.get(channel, Pulse())
         self.own.pulses[channel] = pulse.beat(before, good, latency_s, message.segments, now)
@@ -124,10 +121,10 @@ class Board:
             case Accepted():
                 self.own.latencies.setdefault(channel, Spread(at=now)).note(latency_s, now)
                 self._cohorts.sent(names, self._clock.now().timestamp())
-            case ChannelFault(reason, fatal=True):
-                self._give_up(channel, reason, now)
-            case Throttled(reason, retry_after_s):
-                self._slow_down(channel, reason, retry_after_s, now)
+            case ChannelFault(fatal=True):
+                self._give_up(channel, now)
+            case Throttled(retry_after_s=retry_after_s):
+                self._slow_down(channel, retry_after_s, now)
         if good is False:
             self._judged_at = float("-inf")
             self._reading = None
@@ -145,7 +142,7 @@ class Board:
 
     def enabled(self, channel: str) -> bool:
         """Whether the operator lets messages go over it."""
-        pin = self._pin(channel)
+        pin = self.pin(channel)
         return pin is None or pin.weight is not None
 
     def rate(self, channel: str) -> float:
@@ -179,6 +176,10 @@ class Board:
             self._told_slot, self._receipts, self._reading = slot, Receipts(self.own, self.told, now), None
         for change in self._judge.look(self.reading(), self.standings):
             self.decide(change)
+        alarm = alarms.alarm(self.reading(), self.terms, {name: self._usable(name) for name in self.terms})
+        if alarm != (old := self.standings.get(EVERY, Alarm)):
+            why = alarm.reason or "it is over"
+            self.decide(Change(EVERY, alarm, old.reason or "none", alarm.reason or "none", why))
         if now - self._forgot_at >= FORGET_EVERY_S:
             self._forgot_at = now
             self.own.forget(now)
@@ -198,10 +199,14 @@ class Board:
         """Decide for this worker at once, and for all as soon as they can be told."""
         event = None
         if change.new:
-            kind = type(change.decision).__name__.lower()
+            kind = WHAT[type(change.decision)]
             event = ChannelChanged(change.channel, kind, change.old, change.new, change.reason, self._worker)
             self.urgent = True
         self.standings.put(change.channel, change.decision, event)
+
+    def no_permit(self, channel: str) -> None:
+        """Another worker probes the channel just now; it is not asked for again at once."""
+        self._permits[channel] = self._clock.monotonic() + ASK_AGAIN_S
 
     def take_probed(self) -> set[str]:
         """The channels whose probe by this worker has ended, and the others know how."""
@@ -213,9 +218,14 @@ class Board:
         for event in news:
             self._telemetry.emit(event)
 
+    def pin(self, channel: str) -> Pin | None:
+        """What the operator decided by hand, while it holds."""
+        pin = self.pins.get(channel)
+        return pin if pin is not None and pin.holds(self._clock.now()) else None
+
     def weight(self, channel: str) -> float:
         """What automation, or the operator, makes of its weight before health, latency and load count."""
-        pin = self._pin(channel)
+        pin = self.pin(channel)
         if pin is not None:
             return pin.weight or 0.0
         weight = self.terms[channel].profile.weight * breaker.ramp(self._breaker(channel), self._clock.monotonic())
@@ -225,9 +235,17 @@ class Board:
         """The part of its rate that is in use, 0 to 1 or a little more."""
         return self.reading().used_rate(channel) / self.rate(channel)
 
+    def _usable(self, channel: str) -> float:
+        """The share of a channel that messages may go over."""
+        pin, cap = self.pin(channel), self.terms[channel].cap
+        if pin is None and self._breaker(channel).state is not State.CLOSED:
+            return 0.0
+        return float(self.enabled(channel)) * (min(1.0, self.rate(channel) / cap) if cap else 1.0)
+
     def _candidate(self, message: Message, channel: ports.Channel) -> Candidate | None:
         name = channel.profile.name
-        now, pin = self._clock.monotonic(), self._pin(name)
+        now, pin = self._clock.monotonic(), self.pin(name)
+        self.own.ready[name] = channel.ready
         if not channel.ready or not self.enabled(name):
             return None
         wait_s = throttle.pause_s(self.standings.get(name, Throttle), now)
@@ -251,27 +269,23 @@ class Board:
             self._scores[channel, country, category] = known
         return known
 
-    def _give_up(self, channel: str, reason: str, now: float) -> None:
+    def _give_up(self, channel: str, now: float) -> None:
         old = self._breaker(channel)
         if old.state is not State.OPEN:
-            new = breaker.opened(old, reason, now, self._rng, fatal=True)
-            self.decide(Change(channel, new, old.state, new.state, reason))
+            new = breaker.opened(old, FATAL, now, self._rng, fatal=True)
+            self.decide(Change(channel, new, old.state, new.state, FATAL))
 
-    def _slow_down(self, channel: str, reason: str, retry_after_s: float, now: float) -> None:
+    def _slow_down(self, channel: str, retry_after_s: float, now: float) -> None:
         old = self.standings.get(channel, Throttle)
         cap = self.terms[channel].cap or max(1.0, self.reading().used_rate(channel))
         new = throttle.cut(old, cap, retry_after_s, now)
         if new.cut_at == old.cut_at:
             return self.decide(Change(channel, new))
         was = "full rate" if old.cut_at is None else f"{throttle.rate(old, now):.0f}/s"
-        self.decide(Change(channel, new, was, f"{new.rate:.0f}/s", reason))
+        self.decide(Change(channel, new, was, f"{new.rate:.0f}/s", TOO_FAST))
 
     def _breaker(self, channel: str) -> Breaker:
         return self.standings.get(channel, Breaker)
-
-    def _pin(self, channel: str) -> Pin | None:
-        pin = self.pins.get(channel)
-        return pin if pin is not None and pin.holds(self._clock.now()) else None
 
 
 def _says(outcome: Outcome) -> bool | None:

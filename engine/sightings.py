@@ -31,6 +31,7 @@ class Sightings:
     receipts_lately: dict[str, Tally] = field(default_factory=dict)
     latencies: dict[str, Spread] = field(default_factory=dict)  #: by channel, of good submits
     delays: dict[str, Spread] = field(default_factory=dict)  #: by channel, from submit to delivery receipt
+    ready: dict[str, bool] = field(default_factory=dict)  #: by channel, whether the worker is connected
 
     def forget(self, now: float) -> None:
         """Let go of what hardly matters any more."""
@@ -61,6 +62,7 @@ def shifted(seen: Sightings, by_s: float) -> Sightings:
         receipts_lately=tallies(seen.receipts_lately),
         latencies=spreads(seen.latencies),
         delays=spreads(seen.delays),
+        ready=seen.ready,
     )
 
 
@@ -77,6 +79,7 @@ class Told:
         self.receipts_lately = _summed([part.receipts_lately for part in parts], now, FAST_S)
         self.latencies = _gathered(part.latencies for part in parts)
         self.delays = _gathered(part.delays for part in parts)
+        self.ready = [part.ready for part in parts]
 
 
 class Receipts:
@@ -157,6 +160,15 @@ class Reading:
         if channel not in self._used:
             self._used[channel] = pulse.used_rate(self.pulses(channel), self.now)
         return self._used[channel]
+
+    def traffic(self, channel: str) -> int:
+        """Submits within 30 s."""
+        return pulse.traffic(self.pulses(channel), self.now)
+
+    def ready(self, channel: str) -> bool:
+        """Whether any worker is connected, as far as anybody has looked."""
+        looked = [ready[channel] for ready in (self._own.ready, *self._told.ready) if channel in ready]
+        return any(looked) or not looked
 
     def due_s(self, channel: str) -> float:
         """How old a message must be for its delivery receipt to be due."""

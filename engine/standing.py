@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from engine.events import ChannelChanged
 
 
+EVERY = "*"  #: all channels together
+
+
 @dataclass(frozen=True, slots=True)
 class Collapse:
     """Whether a channel's delivery receipts have collapsed; it keeps a tenth of its weight then."""
@@ -33,9 +36,20 @@ class Mark:
     TIMES = ("at",)
 
 
-Decision = Breaker | Throttle | Collapse | Mark
-D = TypeVar("D", Breaker, Throttle, Collapse, Mark)
-KINDS: Mapping[str, type[Decision]] = {kind.__name__.lower(): kind for kind in (Breaker, Throttle, Collapse, Mark)}
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What is wrong with all channels together; empty if nothing."""
+
+    reason: str = ""
+
+    TIMES = ()
+
+
+Decision = Breaker | Throttle | Collapse | Mark | Alarm
+D = TypeVar("D", Breaker, Throttle, Collapse, Mark, Alarm)
+KINDS: Mapping[str, type[Decision]] = {
+    kind.__name__.lower(): kind for kind in (Breaker, Throttle, Collapse, Mark, Alarm)
+}
 
 
 class Versioned(NamedTuple):
@@ -87,6 +101,11 @@ class Standings:
         """The decision that stands, or that nothing was decided."""
         found = self._known.get(key(channel, kind))
         return found.decision if found and isinstance(found.decision, kind) else kind()
+
+    def version(self, channel: str, kind: type[Decision]) -> int:
+        """The version of the decision that stands; 0 of none."""
+        found = self._known.get(key(channel, kind))
+        return found.version if found else 0
 
     def put(self, channel: str, decision: Decision, event: ChannelChanged | None) -> None:
         """Decide; the event is told once it is clear that this decision is the one that stands."""

@@ -21,7 +21,7 @@ from uuid import UUID
 from adapters.carriers.place import Places
 from adapters.memory.rate_cap import MemoryRateCap
 from engine import sharing
-from engine.board import Board, Terms
+from engine.board import Board
 from engine.claims import Claim, Granted
 from engine.events import ChannelChanged, Event
 from engine.message import Category, Job, Message, Recipient
@@ -31,6 +31,7 @@ from engine.routing import Profile
 from engine.sightings import Sightings
 from engine.standing import Stands, Versioned
 from engine.submit import NotNow, Submit
+from engine.terms import Terms
 
 EPOCH = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 RETRY_S, ROUNDS = 5.0, 40

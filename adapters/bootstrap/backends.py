@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from adapters.bootstrap.health import own_board, shared_board
 from adapters.memory.correlator import MemoryCorrelator
 from adapters.memory.job_queue import MemoryJobQueue
 from adapters.memory.ledger import MemoryLedger
@@ -40,17 +41,21 @@ from config import policy
 from config.load import ConfigError, variable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from adapters.carriers.place import RateCap
     from adapters.outage import Outage
     from config.settings import Settings
     from engine import inbound_ports, ports
+    from engine.board import Board
     from engine.evidence import Evidence
     from engine.inbound import InboundMessage
     from engine.message import Category
     from engine.receipts import Receipt
     from engine.replies import Reply
+    from engine.terms import Terms
+
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -69,6 +74,14 @@ class ClosableFeed(Protocol[R_co]):
 class _Part(Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
+
+
+class OpenBoard(Protocol):
+    """Opens the board of the channels' health."""
+
+    def __call__(
+        self, terms: Sequence[Terms], numbers: ports.NumberReader, clock: ports.Clock, telemetry: ports.Telemetry
+    ) -> AbstractAsyncContextManager[Board]: ...
 
 
 async def nothing() -> None:
@@ -95,6 +108,7 @@ class Backends:
     replies: inbound_ports.ReplyStore
     reply_publisher: inbound_ports.ReplyPublisher
     opt_outs: inbound_ports.OptOuts
+    board: OpenBoard  #: of the channels' health
     caught_up: Callable[[], Awaitable[None]] = nothing  #: waits until the store has whatever receipts were published
     outages: Mapping[str, Outage] = field(default_factory=dict)  #: by the name `/readyz` and metrics give them
     ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)  #: what else `/readyz` tells
@@ -130,6 +144,7 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
         replies=MemoryReplyStore(),
         reply_publisher=reply_publisher,
         opt_outs=opt_outs,
+        board=own_board,
     )
 
 
@@ -204,6 +219,7 @@ async def on_servers(
             replies=replies,
             reply_publisher=RabbitReplyPublisher(publisher, settings.prefix),
             opt_outs=opt_outs,
+            board=partial(shared_board, redis, settings.prefix, store.database),
             caught_up=caught_up,
             outages={outage.server: outage for outage in outages},
             ready={"history": lambda: recall.known},

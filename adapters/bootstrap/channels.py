@@ -16,7 +16,7 @@ from adapters.carriers.smpp.session import Pace
 from config import policy
 from config.channels import HttpSettings, SimulatorSettings, SmppSettings
 from config.load import ConfigError
-from engine.board import Terms
+from engine.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from random import Random
+from functools import partial
 from typing import TYPE_CHECKING
 
 from adapters.bootstrap import channels as ways
@@ -18,9 +18,9 @@ from adapters.clock import SystemClock
 from adapters.http.jobs import Jobs
 from adapters.http.probes import Probes
 from adapters.http.server import HttpServer
-from adapters.memory.health_board import MemoryHealthBoard
 from adapters.numbers import PhoneNumbers
 from adapters.operators import PrefixTable
+from adapters.telemetry.channel_metrics import ChannelMetrics
 from adapters.telemetry.fanout import Fanout
 from adapters.telemetry.logs import Logs
 from adapters.telemetry.metrics import Metrics
@@ -32,6 +32,7 @@ from engine.correlation import Correlation
 from engine.deliver import Deliver
 from engine.inbound import InboundMessage
 from engine.overdue import Overdue
+from engine.overview import alarmed, overview
 from engine.receipts import DeliveryReceipt, LateAnswer, Receipt
 from engine.record_receipt import RecordReceipt
 from engine.recorder import Recorder
@@ -140,9 +141,10 @@ async def service(
             standing = on_servers(settings, prefetch, clock, telemetry, record=Role.RECORD in roles)
             backends = await stack.enter_async_context(standing)
         numbers = PhoneNumbers(settings.default_region)
-        health = MemoryHealthBoard(ways.terms(settings), numbers, clock, telemetry, Random())
+        health = await stack.enter_async_context(backends.board(ways.terms(settings), numbers, clock, telemetry))
         channels = ways.build(settings, backends.rate_cap, clock, telemetry)
         metrics.watch(channels.values(), health, backends.outages)
+        metrics.registry.register(ChannelMetrics(partial(overview, health), partial(alarmed, health)))
         correlation = Correlation(backends.correlator)
         record_receipt = RecordReceipt(
             correlation=correlation,

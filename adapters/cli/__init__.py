@@ -1,4 +1,4 @@
-"""The command line: `sms-engine init | worker | send | receipts | replies | blocks | job | dead | demo | carrier`."""
+"""The command line: `sms-engine worker` and the commands around it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cyclopts import App
 
 from adapters.cli.blocks import blocks
 from adapters.cli.carrier import carrier
+from adapters.cli.channels import channels
 from adapters.cli.csv_jobs import CsvError
 from adapters.cli.dead import dead
 from adapters.cli.demo import demo
@@ -39,7 +40,7 @@ def _version() -> str:
 
 
 app = App(name="sms-engine", help=HELP, version=_version, help_format="markdown")
-for command in (demo, init, worker, send, receipts, replies, blocks, job, dead, carrier):
+for command in (demo, init, worker, channels, send, receipts, replies, blocks, job, dead, carrier):
     app.command(command)
 
 

@@ -78,6 +78,9 @@ class Logs:
                 tell("a bind is down", channel=channel, mode=mode, reason=reason, up_s=held)
             case events.MemoryLost(server):
                 self._log.warning("a server forgot; its knowledge is read again from Postgres", server=server)
+            case events.ChannelChanged(channel, what, old, new, reason, by):
+                tell = self._log.info if what == "score" else self._log.warning
+                tell("a channel changed", channel=channel, what=what, old=old, new=new, reason=reason, by=by)
             case events.Crashed(job, category, error):
                 self._log.error("handling a job raised", job=str(job), category=category.value, exc_info=error)
             case events.DeadLettered(source, reason):

@@ -58,6 +58,7 @@ class Metrics:
         self._late = self._counter("sms_late_answers", "Submits answered after their time", "channel", "outcome")
         self._bind_ends = self._counter("sms_bind_ends", "Binds to carriers that ended", "channel", "mode")
         self._binds = Gauge("sms_binds", "Binds to carriers that are up", ["channel", "mode"], registry=self.registry)
+        self._changes = self._counter("sms_channel_changes", "Decisions that move traffic", "channel", "what")
         self._repeats = self._counter("sms_repeats", "Receipts published again")
         self._crashes = self._counter("sms_crashes", "Jobs whose handling raised an unexpected error")
         self._stale = self._counter("sms_stale_results", "Results that came after their lease had gone to another")
@@ -87,6 +88,8 @@ class Metrics:
                 self._submit_s(channel).observe(latency_s)
                 if isinstance(outcome, Accepted):
                     self._segments(channel, category.value).inc(segments)
+            case events.ChannelChanged(channel, what):
+                self._changes(channel, what).inc()
             case events.Reported(_, _, repeated=True):
                 self._repeats().inc()
             case events.Reported(receipt, age_s):

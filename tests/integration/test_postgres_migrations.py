@@ -53,6 +53,8 @@ async def test_an_empty_database_gets_the_tables_and_the_partitions_around_today
     days = [f"{today + timedelta(days=n):%Y%m%d}" for n in range(-8, 8)]
     assert await tables(connection) == {
         *TABLES,
+        "channel_events",
+        "channel_pins",
         "opt_outs",
         "receipts_rejected",
         "scheduled",

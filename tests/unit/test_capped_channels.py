@@ -16,7 +16,6 @@ from adapters.carriers.place import Places
 from adapters.clock import SystemClock
 from adapters.memory.health_board import MemoryHealthBoard
 from adapters.memory.rate_cap import MemoryRateCap
-from engine.board import Terms
 from engine.claims import Claim, Granted
 from engine.events import Event
 from engine.message import Category, Job, Message, Recipient
@@ -24,6 +23,7 @@ from engine.outcomes import Accepted, Outcome
 from engine.receipts import Receipt
 from engine.routing import Profile
 from engine.submit import PATIENCE_S, NotNow, Submit
+from engine.terms import Terms
 from engine.turns import Pace
 from tests.carriers import message
 from tests.fleet import Numbers

@@ -19,7 +19,6 @@ from adapters.memory.health_board import MemoryHealthBoard
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.replies import MemoryOptOuts
 from adapters.memory.schedule import MemorySchedule
-from engine.board import Terms
 from engine.claims import Claim, Granted
 from engine.compose import Directory, Template
 from engine.correlation import Correlation
@@ -39,6 +38,7 @@ from engine.resolve import Resolve
 from engine.routing import Profile
 from engine.submit import Submit
 from engine.take_late import TakeLateAnswer
+from engine.terms import Terms
 
 NUMBER = "+8613800000000"
 GRACE_S = 600

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from adapters.memory.health_board import MemoryHealthBoard
 from engine import health, pulse
-from engine.board import Terms
 from engine.decay import Spread, Tally, noted, quantile, shrunk, together
 from engine.health import HALF_LIFE_S
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
 from engine.pulse import Pulse, beat
 from engine.routing import Profile
+from engine.terms import Terms
 from tests.carriers import message
 from tests.fleet import Numbers
 from tests.redis_setup import Heard, OwnClock

@@ -81,7 +81,7 @@ def test_delivery_receipts_that_are_late_for_all_are_held_against_none() -> None
     late = reports(10, until=200, late_s=600)
     fleet = live(1000, 8, seed=1, workers=2, reports=dict.fromkeys("abc", late))
     assert all(share == pytest.approx(1 / 3, abs=0.05) for share in fleet.shares(since=300).values())
-    assert not fleet.changes("a", "collapse")
+    assert not fleet.changes("a", "receipts")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -89,8 +89,8 @@ def test_a_channel_whose_delivery_receipts_stop_keeps_a_tenth_of_its_weight(seed
     due_s, stop_s = 60.0, 200.0
     reported = {"a": reports(10, until=stop_s), "b": reports(10), "c": reports(10)}
     fleet = live(360, 12, seed=seed, workers=2, reports=reported)
-    assert [new for _, new in fleet.changes("a", "collapse")] == ["collapsed"]
-    collapsed_at = fleet.changes("a", "collapse")[0][0]
+    assert [new for _, new in fleet.changes("a", "receipts")] == ["collapsed"]
+    collapsed_at = fleet.changes("a", "receipts")[0][0]
     assert stop_s + due_s < collapsed_at <= stop_s + due_s + 60 + 15  # the receipts under way then still came
     assert fleet.shares(since=collapsed_at + 5)["a"] <= 0.08
     assert not fleet.changes("a", "breaker"), "a false outage of receipts must not close a good way"

@@ -1,0 +1,1 @@
+delete from channel_events where at < now() - interval '90 days'

@@ -1,0 +1,1 @@
+delete from channel_pins where channel = $1
