@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 CARRIERS: list[dict[str, Any]] = [
     {"name": "alpha", "latency_s": 0.04, "receipt_delay_s": 0.6, "receipt_early": 0.02},
-    {"name": "beta", "latency_s": 0.08, "receipt_delay_s": 0.9, "receipt_twice": 0.02, "throttled": 0.01},
+    {"name": "beta", "latency_s": 0.08, "receipt_delay_s": 0.9, "receipt_twice": 0.02},
     {"name": "gamma", "latency_s": 0.12, "receipt_delay_s": 1.2, "undelivered": 0.01, "refused": 0.01},
 ]
 DYING = "alpha"

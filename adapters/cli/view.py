@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from adapters.cli.tally import percentile
+from adapters.cli.tally import PROMPT_S, percentile
 from engine.message import Category
 from engine.receipts import State
 
@@ -60,8 +60,13 @@ def line(tally: Tally, total: int) -> str:
 def summary(tally: Tally, total: int, took_s: float) -> str:
     """What it came to, in plain lines."""
     states = " · ".join(f"{count:,} {state}" for state, count in tally.states().most_common())
+    sent, delivered, in_time = tally.kept()
     lines = [
         f"{len(tally.latest):,} of {total:,} messages have a receipt after {took_s:.1f} s: {states}",
+        (
+            f"  of the {sent:,} that broke no rule {delivered:.1%} were delivered, "
+            f"{in_time:.1%} accepted within {PROMPT_S:g} s of being enqueued"
+        ),
         *(
             f"  {category:<13} enqueue to submit: median {percentile(ages, 0.5) * 1000:,.0f} ms, "
             f"99% within {percentile(ages, 0.99) * 1000:,.0f} ms"

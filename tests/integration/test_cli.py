@@ -94,6 +94,7 @@ async def test_the_demo_moves_traffic_off_the_dying_carrier_and_ends_well() -> N
     share = re.search(r"alpha +(\d+)%", last)
     assert share
     assert int(share[1]) < 10, "a third before it died"
+    assert re.search(r"of the \d+ that broke no rule [\d.]+% were delivered, [\d.]+% accepted within 5 s", said)
 
 
 async def test_rows_are_sent_to_an_embedded_worker_over_http(tmp_path: Path) -> None:
