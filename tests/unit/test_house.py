@@ -108,13 +108,19 @@ def names_of_tests_in(path: str) -> set[str]:
     return set(re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)) if file.is_file() else set()
 
 
-def test_what_the_readme_links_to_is_there() -> None:
-    text = (ROOT / "README.md").read_text()
-    links = set(re.findall(r"\]\(([^)\s]+)", text)) | set(re.findall(r"\btests/[\w/]+\.py\b", text))
-    inside, outside = {link for link in links if link.startswith("#")}, {link for link in links if ":" in link}
-    assert inside
-    assert inside <= {f"#{heading}" for heading in headings(text)}
-    assert not {link for link in links - inside - outside if not (ROOT / link.partition("#")[0]).exists()}
+@pytest.mark.parametrize("page", ["README.md", "deploy/channels.md"])
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = [link for link in re.findall(r"\]\(([^)\s]+)", text) if not re.match(r"https?:", link)]
+    assert links
+    missing = []
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = ROOT / page if not path else (ROOT / page).parent / path
+        if not target.exists() or (heading and heading not in headings(target.read_text())):
+            missing.append(link)
+    assert not missing
+    assert not {path for path in re.findall(r"\btests/[\w/]+\.py\b", text) if not (ROOT / path).is_file()}
 
 
 def test_every_test_that_the_readme_names_exists() -> None:
