@@ -134,8 +134,9 @@ async def test_a_script_ends_with_its_carrier() -> None:
     script = Script((Phase("well", 0.01, WELL), Phase("dead", 0.01, down)), repeat=True, always=WELL)
     async with rehearsal(script) as running:
         await until(lambda: running.phase == "dead")
-    await asyncio.sleep(0.1)
-    assert running.smpp._server is None
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+        assert running.smpp._server is None
 
 
 async def test_over_tls_both_sides_show_a_certificate(tmp_path: Path) -> None:
