@@ -14,7 +14,7 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -50,8 +50,8 @@ binds = 4
 class Callback:
     """What the business is told, from the callback queue."""
 
-    submitted: dict[str, float] = field(default_factory=dict)  #: seconds from enqueue, by job
-    final: dict[str, tuple[str, float]] = field(default_factory=dict)  #: state and seconds from enqueue, by job
+    submitted: dict[str, datetime] = field(default_factory=dict)  #: when the carrier had answered, by job
+    final: dict[str, tuple[str, datetime]] = field(default_factory=dict)  #: state and when, by job
     last_at: float = 0.0  #: monotonic, of the newest final receipt
 
     async def listen(self, channel: aio_pika.abc.AbstractChannel, prefix: str) -> None:
@@ -70,12 +70,12 @@ class Callback:
 
     async def _take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         for receipt in json.loads(message.body):
-            job, after_s = receipt["job"], _between(receipt["enqueued_at"], receipt["at"])
+            job = receipt["job"]
             if receipt["final"]:
-                self.final[job] = (receipt["state"], after_s)
+                self.final[job] = (receipt["state"], datetime.fromisoformat(receipt["at"]))
                 self.last_at = time.monotonic()
             if receipt.get("submitted_at"):
-                self.submitted.setdefault(job, _between(receipt["enqueued_at"], receipt["submitted_at"]))
+                self.submitted.setdefault(job, datetime.fromisoformat(receipt["submitted_at"]))
         await message.ack()
 
 
@@ -107,13 +107,13 @@ async def test_every_message_through_a_foreign_carrier_ends_delivered_and_every_
         await running.ready()
         await callback.listen(listener, installed.prefix)
         began = time.monotonic()
-        await _publish(channel, installed.prefix, flood)
+        enqueued = await _publish(channel, installed.prefix, flood)
         await callback.all_final([job["id"] for job in flood])
         throughput = count / (callback.last_at - began)
-        await _publish(channel, installed.prefix, paced, at_rate=throughput / 2)
+        enqueued |= await _publish(channel, installed.prefix, paced, at_rate=throughput / 2)
         await callback.all_final([job["id"] for job in paced])
         with capsys.disabled():
-            print(_told(flood, paced, callback, throughput))
+            print(_told(flood, paced, enqueued, callback, throughput))
 
         jobs = [*flood, *paced]
         assert Counter(state for state, _ in callback.final.values()) == {"delivered": len(jobs)}
@@ -140,35 +140,40 @@ def _notification(position: int) -> dict[str, Any]:
 
 async def _publish(
     channel: aio_pika.abc.AbstractChannel, prefix: str, jobs: Sequence[dict[str, Any]], at_rate: float | None = None
-) -> None:
-    """Enqueue the jobs as any client would, with confirms; so many a second, or as fast as the broker confirms them."""
+) -> dict[str, datetime]:
+    """Enqueue the jobs as any client would, so many a second or as fast as the broker confirms them; when each was."""
     exchange = await channel.get_exchange(f"{prefix}.jobs", ensure=False)
     size = BODY if at_rate is None else max(1, int(at_rate / 100))
+    enqueued: dict[str, datetime] = {}
     began = time.monotonic()
     for start in range(0, len(jobs), size):
         if at_rate is not None:
             await asyncio.sleep(max(0.0, start / at_rate - (time.monotonic() - began)))
-        body = json.dumps(jobs[start : start + size]).encode()
+        some = jobs[start : start + size]
+        enqueued |= dict.fromkeys((job["id"] for job in some), datetime.now(UTC))
         message = aio_pika.Message(
-            body,
+            json.dumps(some).encode(),
             content_type="application/json",
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             message_id=uuid4().hex,
         )
         await exchange.publish(message, "notification", timeout=60)
+    return enqueued
 
 
-def _told(flood: Sequence[Any], paced: Sequence[Any], callback: Callback, throughput: float) -> str:
-    def line(what: str, seconds: list[float]) -> str:
-        ordered = sorted(seconds)
+def _told(
+    flood: Sequence[Any], paced: Sequence[Any], enqueued: dict[str, datetime], callback: Callback, throughput: float
+) -> str:
+    def line(what: str, took: list[timedelta]) -> str:
+        ordered = sorted(each.total_seconds() for each in took)
         at = {share: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95, 0.99)}
         return f"  {what:<38}" + "  ".join(f"p{share * 100:g} {value:.3f} s" for share, value in at.items())
 
     def after(jobs: Sequence[Any]) -> list[str]:
         ids = [job["id"] for job in jobs]
         return [
-            line("from enqueue to the carrier's answer", [callback.submitted[job] for job in ids]),
-            line("from enqueue to the final receipt", [callback.final[job][1] for job in ids]),
+            line("from enqueue to the carrier's answer", [callback.submitted[job] - enqueued[job] for job in ids]),
+            line("from enqueue to the final receipt", [callback.final[job][1] - enqueued[job] for job in ids]),
         ]
 
     return "\n".join(
@@ -180,7 +185,3 @@ def _told(flood: Sequence[Any], paced: Sequence[Any], callback: Callback, throug
             *after(paced),
         ]
     )
-
-
-def _between(earlier: str, later: str) -> float:
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
