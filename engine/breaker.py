@@ -26,7 +26,7 @@ BUSY, FAULT_SHARE = 20, 0.5
 OPEN_S, LONGEST_OPEN_S, FATAL_OPEN_S = 30.0, 300.0, 300.0
 JITTER = 0.2
 RAMP_S, RAMP_FROM = 60.0, 0.1
-CALM_S = 10.0
+CALM_S, WELL = 10.0, 0.8  #: a trip is forgiven for each ten seconds in which it does about as well as its peers
 OTP_WAITS_S = 30.0  #: a code is no probe, unless nothing else came for so long
 NO_PEERS = 0.98  #: what a channel is compared with where no other was used
 
@@ -128,7 +128,9 @@ def advanced(breaker: Breaker, seen: Seen, now: float, rng: Random) -> Breaker:
                 reason = f"{good} of {good + bad} probes went well"
                 return replace(breaker, state=State.CLOSED, since=now, calm_at=now + RAMP_S, reason=reason)
         case State.CLOSED if breaker.trips and breaker.calm_at is not None and now >= breaker.calm_at + CALM_S:
-            return replace(breaker, trips=breaker.trips - 1, calm_at=now)
+            # One that flaps is in use for minutes between two trips, but it does not do well.
+            well = not seen.endings or success(seen.endings) >= WELL * seen.peers
+            return replace(breaker, trips=breaker.trips - well, calm_at=now)
     return breaker
 
 

@@ -106,6 +106,12 @@ def test_trips_are_forgiven_one_each_ten_seconds_once_the_channel_has_all_its_we
     assert trips == [2, 2, 2, 1, 0, 0]
 
 
+def test_trips_are_not_forgiven_while_the_channel_does_worse_than_its_peers() -> None:
+    flapping = Breaker(State.CLOSED, since=0.0, trips=2, calm_at=60.0)
+    assert advanced(flapping, seen("+" * 15 + "-" * 5), 100.0, Random(1)).trips == 2
+    assert advanced(flapping, seen("+" * 15 + "-" * 5, peers=0.9), 100.0, Random(1)).trips == 1
+
+
 def test_a_channel_that_comes_back_gets_its_weight_little_by_little() -> None:
     back = Breaker(State.CLOSED, since=100.0)
     assert [round(ramp(back, at), 2) for at in (100.0, 130.0, 160.0, 500.0)] == [0.1, 0.55, 1.0, 1.0]
