@@ -44,6 +44,7 @@ COLLAPSED_WEIGHT = 0.1
 WHAT = {Breaker: "breaker", Throttle: "throttle", Collapse: "receipts", Mark: "score", Alarm: "alarm"}
 #: in our own words: a carrier's might quote a number
 FATAL, TOO_FAST = "its carrier lets nothing in until somebody acts", "its carrier says that it is too fast"
+UNCAPPED = 20.0  #: segments a second that a throttled channel without a cap recovers to at least
 PAUSE_S = 2.0  #: what a message waits for a channel that asked for a pause; longer ones it does not sit out
 
 
@@ -277,7 +278,7 @@ class Board:
 
     def _slow_down(self, channel: str, retry_after_s: float, now: float) -> None:
         old = self.standings.get(channel, Throttle)
-        cap = self.terms[channel].cap or max(1.0, self.reading().used_rate(channel))
+        cap = self.terms[channel].cap or max(UNCAPPED, self.reading().used_rate(channel))
         new = throttle.cut(old, cap, retry_after_s, now)
         if new.cut_at == old.cut_at:
             return self.decide(Change(channel, new))

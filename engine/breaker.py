@@ -49,6 +49,7 @@ class Breaker:
     trips: int = 0  #: that still count: each makes the next time open longer
     calm_at: float | None = None  #: when they last grew or fell
     reason: str = ""
+    fatal: bool = False  #: it does not heal by itself; then it counts in no comparison
 
     TIMES = ("since", "until", "calm_at")
 
@@ -111,7 +112,7 @@ def opened(breaker: Breaker, reason: str, now: float, rng: Random, *, fatal: boo
     trips = breaker.trips + 1
     open_s = FATAL_OPEN_S if fatal else min(LONGEST_OPEN_S, OPEN_S * trips)
     until = now + open_s * rng.uniform(1 - JITTER, 1 + JITTER)
-    return Breaker(State.OPEN, now, until, trips, now, reason)
+    return Breaker(State.OPEN, now, until, trips, now, reason, fatal)
 
 
 def advanced(breaker: Breaker, seen: Seen, now: float, rng: Random) -> Breaker:
@@ -126,7 +127,7 @@ def advanced(breaker: Breaker, seen: Seen, now: float, rng: Random) -> Breaker:
                 return opened(breaker, f"{bad} of {good + bad} probes failed", now, rng)
             if good >= max(3.0, 7 * seen.peers):
                 reason = f"{good} of {good + bad} probes went well"
-                return replace(breaker, state=State.CLOSED, since=now, calm_at=now + RAMP_S, reason=reason)
+                return replace(breaker, state=State.CLOSED, since=now, calm_at=now + RAMP_S, reason=reason, fatal=False)
         case State.CLOSED if breaker.trips and breaker.calm_at is not None and now >= breaker.calm_at + CALM_S:
             # One that flaps is in use for minutes between two trips, but it does not do well.
             well = not seen.endings or success(seen.endings) >= WELL * seen.peers
@@ -137,6 +138,11 @@ def advanced(breaker: Breaker, seen: Seen, now: float, rng: Random) -> Breaker:
 def may_open(open_ones: int, channels: int) -> bool:
     """Whether one more of a group may open: never more than half of them, this one counted."""
     return open_ones + 1 <= channels // 2
+
+
+def taken_back(breaker: Breaker, now: float) -> Breaker:
+    """Closed again, as if it had not tripped, for too many others did at the same time."""
+    return Breaker(State.CLOSED, now, None, breaker.trips - 1, now, "too many of its peers were left at the same time")
 
 
 def ramp(breaker: Breaker, now: float) -> float:

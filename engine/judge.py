@@ -64,6 +64,8 @@ class Judge:
         new = breaker.advanced(old, seen, reading.now, self.rng)
         if new.state is State.CLOSED and (why := breaker.verdict(seen)) and self._may_open(channel, standings):
             new = breaker.opened(new, why, reading.now, self.rng)
+        if new.state is State.OPEN and self._one_too_many(channel, standings):
+            new = breaker.taken_back(new, reading.now)
         if new.state is not old.state:
             yield Change(channel, new, old.state, new.state, new.reason)
         elif new != old:
@@ -76,6 +78,20 @@ class Judge:
             breaker.may_open(sum(standings.get(name, Breaker).state is not State.CLOSED for name in group), len(group))
             for group in groups
         )
+
+    def _one_too_many(self, channel: str, standings: Standings) -> bool:
+        """Whether workers that could not know of each other left more than half of a group, this one last."""
+        mine = standings.get(channel, Breaker)
+        if mine.state is not State.OPEN or mine.fatal or mine.since is None:
+            return False
+        for group in (group for group in self._groups if channel in group and len(group) > 1):
+            left = {name: standings.get(name, Breaker) for name in group}
+            tripped = [
+                (b.since or 0.0, name) for name, b in left.items() if b.state is not State.CLOSED and not b.fatal
+            ]
+            if len(tripped) > len(group) // 2 and max(tripped)[1] == channel:
+                return True
+        return False
 
     def _receipts(self, channel: str, reading: Reading, standings: Standings) -> Iterator[Change]:
         old, lately = standings.get(channel, Collapse), reading.receipts_lately(channel)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 ENDINGS, ENDINGS_S = 20, 3600.0  #: so many, and not older
 SPAN_S, SPANS_S = 3.0, 30.0
-USED_S = 6.0  #: over which the rate in use is averaged
+USED_S, LEAST_USED_S = 6.0, 1.0  #: over which the rate in use is averaged, at most and at least
 LATENCY_TAU_S = 10.0
 FIRST_LATENCY_S = 1.0  #: of a channel nobody has used
 FAULT_LATENCY_S = 5.0  #: what a fault counts as at least: failing fast must not look like being fast
@@ -103,7 +103,11 @@ def recent(pulses: Sequence[Pulse], now: float, since: float | None = None) -> t
 
 def used_rate(pulses: Sequence[Pulse], now: float) -> float:
     """Segments a second of late, of all workers together."""
-    return sum(span.segments for pulse in pulses for span in pulse.spans if now - span.at < USED_S) / USED_S
+    rate = 0.0
+    for pulse in pulses:
+        if spans := [span for span in pulse.spans if now - span.at < USED_S]:
+            rate += sum(span.segments for span in spans) / max(LEAST_USED_S, now - spans[0].at)
+    return rate
 
 
 def traffic(pulses: Sequence[Pulse], now: float) -> int:

@@ -218,6 +218,28 @@ async def test_of_two_decisions_at_the_same_time_one_stands_and_is_told(
     assert one.standings.version("alpha", Breaker) == 1
 
 
+async def test_two_channels_that_two_workers_leave_at_the_same_time_are_not_both_left(
+    apart: tuple[RedisHealthBoard, RedisHealthBoard, str, Heard],
+) -> None:
+    one, two, _, _ = apart
+    clock = one._clock
+    assert isinstance(clock, OwnClock)
+    for board, dead in ((one, "alpha"), (two, "beta")):
+        for name in ("alpha", "beta", "gamma"):
+            for _ in range(10):
+                board.observe(name, some(), ACCEPTED, 0.1)
+        for _ in range(12):
+            clock.elapse(0.2)
+            board.observe(dead, some(), FAULT, 0.1)
+        board.look()
+    assert [c.name for c in one.candidates(some(), WAYS)] == ["beta", "gamma"]  # type: ignore[arg-type]
+    assert [c.name for c in two.candidates(some(), WAYS)] == ["alpha", "gamma"]  # type: ignore[arg-type]
+    for board in (one, two, one, two):
+        await board.exchange()
+    for board in (one, two):
+        assert len(board.candidates(some(), WAYS)) == 2  # type: ignore[arg-type]
+
+
 async def test_a_new_worker_hears_what_stands(apart: tuple[RedisHealthBoard, RedisHealthBoard, str, Heard]) -> None:
     one, two, _, _ = apart
     one.observe("alpha", some(), ChannelFault("the login is refused", fatal=True), 0.1)

@@ -651,3 +651,15 @@ async def test_a_late_answer_to_a_job_that_nobody_knows_is_not_waited_for_long(m
     world = World()
     await world.take_late(late(world, world.job()))
     assert world.published == []
+
+
+async def test_health_hears_of_the_first_final_word_on_a_message_and_of_no_other() -> None:
+    world = World()
+    heard: list[tuple[UUID, State]] = []
+    world.health.reported = lambda receipt, dlr: heard.append((receipt.job, dlr.state))  # type: ignore[method-assign]
+    receipt = await world.run(world.job())
+    await world.record(world.dlr(State.SUBMITTED))
+    await world.record(world.dlr(State.UNDELIVERED))
+    await world.record(world.dlr(State.UNDELIVERED))
+    await world.record(world.dlr(State.DELIVERED))
+    assert heard == [(receipt.job, State.UNDELIVERED)]

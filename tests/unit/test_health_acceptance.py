@@ -57,6 +57,15 @@ def test_where_all_channels_fail_alike_they_stay_in_use(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_of_two_dead_channels_of_three_one_stays_in_use_for_never_more_than_half_are_left(seed: int) -> None:
+    dead = changing((0, well()), (10, DEAD))
+    fleet = live(60, 30, seed=seed, behaviours={"a": dead, "b": dead, "c": well()}, workers=3)
+    assert fleet.most_open() == 1
+    assert fleet.shares(since=20)["c"] > 0.85
+    assert fleet.lost == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_dead_channel_is_found_by_a_message_a_minute(seed: int) -> None:
     death_s = 1200.0
     fleet = live(4800, 1 / 60, changing((0, well()), (death_s, DEAD)), seed=seed, workers=2)

@@ -43,11 +43,13 @@ class ScriptedChannel:
         self.ready = True
         self.load = 0.0
         self.submits = 0
+        self.rates: list[float] = []  #: it was to keep
         self._says = says
         self._room = room
 
     @asynccontextmanager
     async def place(self, message: Message, within_s: float, rate: float = inf) -> AsyncIterator[bool]:
+        self.rates.append(rate)
         yield self._room
 
     async def submit(self, message: Message) -> Outcome:
@@ -72,6 +74,7 @@ class Notes:
         self.probes: set[str] = set()  #: channels that want a permit
         self.permits = 1
         self.bears = inf  #: segments a second
+        self.wait_s = 0.0  #: until a channel may be used
         self.closed: set[str] = set()  #: channels that may not be tried
         self.disabled: set[str] = set()
         self._best_first = best_first
@@ -80,7 +83,10 @@ class Notes:
         names = [channel.profile.name for channel in channels if channel.ready]
         open_to_all = [name for name in names if name not in self.closed | self.disabled]
         weights = {name: 1000.0 ** -self._best_first.index(name) for name in open_to_all}
-        return [Candidate(name, weights[name], 1.0, 0.0, probe=name in self.probes) for name in open_to_all]
+        return [
+            Candidate(name, weights[name], 1.0, 0.0, probe=name in self.probes, wait_s=self.wait_s)
+            for name in open_to_all
+        ]
 
     async def permit(self, channel: str, for_s: float) -> bool:
         self.permits -= 1
@@ -249,3 +255,35 @@ async def test_second_sends_stop_where_the_budget_is_spent_and_the_messages_wait
     second_sends = channels["b"].submits
     assert 50 <= second_sends <= 75
     assert sum(isinstance(result, NotNow) for result in results) == 100 - second_sends
+
+
+async def test_a_channel_that_is_probed_by_another_worker_is_left_alone() -> None:
+    notes = Notes("a")
+    notes.probes, notes.permits = {"a"}, 0
+    channel = ScriptedChannel("a", Accepted("77"))
+    assert await submit(channel, notes=notes) == NotNow(0)
+    assert channel.submits == 0
+
+
+async def test_a_channel_is_used_at_the_rate_its_carrier_bears() -> None:
+    notes = Notes("a")
+    notes.bears = 35.0
+    channel = ScriptedChannel("a", Accepted("77"))
+    await submit(channel, notes=notes)
+    assert channel.rates == [35.0]
+
+
+async def test_a_message_sits_out_a_short_pause_of_its_only_channel() -> None:
+    notes = Notes("a")
+    notes.wait_s = 0.05
+    began = CLOCK.monotonic()
+    await submit(ScriptedChannel("a", Accepted("77")), notes=notes)
+    assert CLOCK.monotonic() - began >= 0.05
+
+
+async def test_a_pause_does_not_lengthen_a_lease() -> None:
+    notes = Notes("a")
+    notes.wait_s = 0.05
+    channel = ScriptedChannel("a", Accepted("77"))
+    assert await submit(channel, under=grant(lease_s=0.09), notes=notes) == NotNow(0)
+    assert channel.submits == 0
