@@ -152,6 +152,18 @@ async def installation(amqp_url: str, redis_url: str, postgres_url: str, setting
         await admin.close()
 
 
+def notification(position: int) -> dict[str, Any]:
+    """A job to a number of its own, as any producer would write it."""
+    return {
+        "id": str(uuid4()),
+        "to": f"+86138{position:08}",
+        "signature": "Acme",
+        "template": "SMS_2001",
+        "params": {"order": str(position), "day": "Monday"},
+        "ref": f"order-{position}",
+    }
+
+
 async def cli(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     """Run one `sms-engine` command; answers its exit code and all it said."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}

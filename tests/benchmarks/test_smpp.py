@@ -22,7 +22,7 @@ import aio_pika
 import pytest
 
 from tests.peers.node_server import NodeServer, node_server
-from tests.stack import Installation, installation, worker
+from tests.stack import Installation, installation, notification, worker
 from tests.suite import SMPP_MESSAGES
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ async def test_every_message_through_a_foreign_carrier_ends_delivered_and_every_
     installed: Installation, carrier: NodeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count = int(os.environ.get(SMPP_MESSAGES, FEW))
-    flood = [_notification(position) for position in range(count)]
-    paced = [_notification(count + position) for position in range(count // 10)]
+    flood = [notification(position) for position in range(count)]
+    paced = [notification(count + position) for position in range(count // 10)]
     callback = Callback()
     async with worker(installed.environment) as running, installed.broker() as channel, installed.broker() as listener:
         await running.ready()
@@ -126,16 +126,6 @@ async def test_every_message_through_a_foreign_carrier_ends_delivered_and_every_
         rows = await database.fetch("select state, final, count(*) from messages group by state, final")
         assert [tuple(row) for row in rows] == [("delivered", True, len(jobs))]
         assert await database.fetchval("select count(*) from delivery_receipts where job is null") == 0
-
-
-def _notification(position: int) -> dict[str, Any]:
-    return {
-        "id": str(uuid4()),
-        "to": f"+86138{position:08}",
-        "signature": "Acme",
-        "template": "SMS_2001",
-        "params": {"order": str(position), "day": "Monday"},
-    }
 
 
 async def _publish(

@@ -6,7 +6,6 @@ import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -16,7 +15,7 @@ from adapters.postgres.database import Database
 from engine.events import ChannelChanged
 from engine.pins import Pin
 from tests.integration.postgres_database import ClockAt, Listener, now
-from tests.stack import Installation, WorkerProcess, cli, installation, worker
+from tests.stack import Installation, WorkerProcess, cli, installation, notification, worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -50,8 +49,7 @@ async def send(installed: Installation, count: int) -> None:
     async with installed.broker() as channel:
         exchange = await channel.get_exchange(f"{installed.prefix}.jobs", ensure=False)
         for position in range(count):
-            job = {"id": str(uuid4()), "to": f"+86138{position:08}", "signature": "Acme", "template": "SMS_2001"}
-            body = json.dumps({**job, "params": {"order": "7", "day": "today"}}).encode()
+            body = json.dumps(notification(position)).encode()
             await exchange.publish(aio_pika.Message(body, delivery_mode=2), routing_key="notification")
             await asyncio.sleep(0.02)
 

@@ -13,7 +13,7 @@ import aio_pika
 import pytest
 
 from adapters.rabbitmq.topology import Names
-from tests.stack import Installation, installation, worker
+from tests.stack import Installation, installation, notification, worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -50,17 +50,6 @@ async def installed(amqp_url: str, redis_url: str, postgres_url: str, tmp_path: 
 def otp(number: str = "+8613800000000", **fields: Any) -> dict[str, Any]:
     base = {"id": str(uuid4()), "to": number, "signature": "Acme", "template": "SMS_1001", "params": {"code": "1234"}}
     return {**base, **fields}
-
-
-def notification(position: int) -> dict[str, Any]:
-    return {
-        "id": str(uuid4()),
-        "to": f"+86138{position:08}",
-        "signature": "Acme",
-        "template": "SMS_2001",
-        "params": {"order": str(position), "day": "Monday"},
-        "ref": f"order-{position}",
-    }
 
 
 async def publish(channel: aio_pika.abc.AbstractChannel, prefix: str, key: str, bodies: Iterable[bytes]) -> None:
