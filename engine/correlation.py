@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.carrier_ids import Notation, Rule, bounded, buckets, pointer
@@ -109,7 +108,7 @@ def _places(link: Link, notation: Notation) -> Iterable[str]:
 
 def _bounded(dlr: DeliveryReceipt) -> DeliveryReceipt:
     carrier_id = bounded(dlr.carrier_id)
-    return dlr if carrier_id == dlr.carrier_id else replace(dlr, carrier_id=carrier_id)
+    return dlr if carrier_id == dlr.carrier_id else dlr._replace(carrier_id=carrier_id)
 
 
 async def _all(questions: Sequence[Awaitable[T]]) -> Sequence[T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import events
@@ -87,7 +87,7 @@ class Deliver:
             case Abandoned(attempts):
                 reason = "A worker took the job and never reported back; it may have been submitted."
                 unknown = self._receipt(job, composed, number, State.UNKNOWN, "WORKER_LOST", reason)
-                await self._advance(delivery, number, replace(unknown, attempts=attempts + 1))
+                await self._advance(delivery, number, unknown._replace(attempts=attempts + 1))
             case Receipt() as news:
                 await self._report(delivery, number, news)
             case Done(receipt):
@@ -114,7 +114,7 @@ class Deliver:
         if grant.doubt and not (isinstance(result, Receipt) and result.state is State.SUBMITTED):
             # Whatever became of it this time, the time before it may have been sent.
             attempts = max(grant.attempts, result.attempts)
-            return replace(given_up(grant.doubt, self.clock.now()), attempts=attempts)
+            return given_up(grant.doubt, self.clock.now())._replace(attempts=attempts)
         return result
 
     async def _try(self, job: Job, composed: Message | Rejection, grant: Granted) -> Receipt | NotNow:
@@ -124,10 +124,10 @@ class Deliver:
         if self.clock.now() >= self.policy.expires_at(job, composed.category):
             reason = "Its validity ended before it was sent."
             expired = self._receipt(job, composed, number, State.EXPIRED, "EXPIRED", reason)
-            return replace(expired, attempts=grant.attempts)
+            return expired._replace(attempts=grant.attempts)
         # Only now, for a look-up may cost money, and most of what is not sent was refused before.
         operator = await self.operators.operator_of(composed.recipient)
-        return await self.submit(replace(composed, operator=operator), grant)
+        return await self.submit(composed._replace(operator=operator), grant)
 
     async def _advance(self, delivery: ports.Delivery, number: str, receipt: Receipt) -> None:
         standing = await self.ledger.advance(number, receipt)
@@ -182,7 +182,7 @@ class Deliver:
         to = job.to if number == UNREADABLE else number
         receipt = receipt_for(job, state, self.clock.now(), category=_category(job, composed), to=to)
         segments = composed.segments if isinstance(composed, Message) else 0
-        return replace(receipt, code=code, reason=reason, segments=segments)
+        return receipt._replace(code=code, reason=reason, segments=segments)
 
 
 def _category(job: Job, composed: Message | Rejection) -> Category:

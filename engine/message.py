@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,7 @@ class Category(StrEnum):
     PROMOTION = "promotion"  #: marketing, by the million
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One send job as a producer enqueued it; `id` is the producer's idempotency key."""
 
     id: UUID
@@ -32,7 +32,7 @@ class Job:
     enqueued_at: datetime
     signature: str | None = None
     template: str | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = MappingProxyType({})
     text: str | None = None
     account: str = "default"
     ref: str | None = None
@@ -42,16 +42,14 @@ class Job:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A number that can be sent to."""
 
     number: str  #: E.164, with its plus sign
     country: str  #: ISO 3166 alpha-2, or "001" for numbers of no country
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A job made ready for a carrier: a number that exists, the final text, its price in segments."""
 
     job: Job

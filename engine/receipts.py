@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid5
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"  #: submitted, outcome not knowable (yet)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One state change of a job, complete enough to be published, stored and published again."""
 
     job: UUID
@@ -79,8 +78,7 @@ class Receipt:
         return 4 if self.final else 2
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryReceipt:
+class DeliveryReceipt(NamedTuple):
     """A carrier's word on a message it accepted earlier (DLR)."""
 
     channel: str
@@ -132,19 +130,18 @@ def merge(standing: Receipt | None, incoming: Receipt) -> Receipt:
 
 def given_up(unknown: Receipt, at: datetime) -> Receipt:
     """The receipt of a job whose outcome will not be waited for any longer."""
-    return replace(unknown, final=True, at=at)
+    return unknown._replace(final=True, at=at)
 
 
 def never_reported(submitted: Receipt, at: datetime) -> Receipt:
     """The receipt of a job whose delivery receipt will not be waited for any longer."""
     reason = "No delivery receipt came in time."
-    return replace(submitted, state=State.UNKNOWN, final=True, at=at, code=NO_RECEIPT, reason=reason)
+    return submitted._replace(state=State.UNKNOWN, final=True, at=at, code=NO_RECEIPT, reason=reason)
 
 
 def advance(standing: Receipt, dlr: DeliveryReceipt) -> Receipt:
     """What a carrier's word makes of the receipt that stands; the same receipt where it changes nothing."""
-    incoming = replace(
-        standing,
+    incoming = standing._replace(
         state=dlr.state,
         final=dlr.state is not State.SUBMITTED,
         at=dlr.at,

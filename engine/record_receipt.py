@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import events, receipts
@@ -70,7 +70,7 @@ class RecordReceipt:
         known = await self.ledger.find(link.recipient, link.job) or await self.store.latest(link.job)
         if known is None or (state := await self.correlation.state(dlr, match)) is State.SUBMITTED:
             return False
-        word = replace(dlr, state=state, carrier_id=_whole_id(known, dlr.channel, link.carrier_id))
+        word = dlr._replace(state=state, carrier_id=_whole_id(known, dlr.channel, link.carrier_id))
         standing = await self.ledger.advance(link.recipient, receipts.advance(known, word))
         if standing is None:
             raise StillInHand

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,11 +58,11 @@ class Submit:
     _budget: RetryBudget = field(default_factory=RetryBudget, init=False)
 
     async def __call__(self, message: Message, grant: Granted) -> Receipt | NotNow:
-        receipt = replace(self._receipt(message, State.FAILED), attempts=grant.attempts)
+        receipt = self._receipt(message, State.FAILED)._replace(attempts=grant.attempts)
         carrying = {name: channel for name, channel in self.channels.items() if channel.profile.carries(message)}
         if not carrying:
-            return replace(
-                receipt, state=State.REJECTED, code="NO_CHANNEL", reason="No channel carries such a message."
+            return receipt._replace(
+                state=State.REJECTED, code="NO_CHANNEL", reason="No channel carries such a message."
             )
         enabled = {name for name in carrying if self.health.enabled(name)}
         left, refused, faults = dict(carrying), set[str](), 0
@@ -73,16 +73,16 @@ class Submit:
             if outcome is None:
                 continue
             now = self.clock.now()
-            receipt = replace(receipt, attempts=receipt.attempts + 1, channel=name, at=now)
+            receipt = receipt._replace(attempts=receipt.attempts + 1, channel=name, at=now)
             match outcome:
                 case Accepted(carrier_id):
-                    submitted = replace(receipt, state=State.SUBMITTED, final=False, submitted_at=now)
-                    return replace(submitted, carrier_id=carrier_id, code=None, reason=None)
+                    submitted = receipt._replace(state=State.SUBMITTED, final=False, submitted_at=now)
+                    return submitted._replace(carrier_id=carrier_id, code=None, reason=None)
                 case Unanswered(reason):
-                    unknown = replace(receipt, state=State.UNKNOWN, final=False, submitted_at=now)
-                    return replace(unknown, code="NO_ANSWER", reason=reason)
+                    unknown = receipt._replace(state=State.UNKNOWN, final=False, submitted_at=now)
+                    return unknown._replace(code="NO_ANSWER", reason=reason)
                 case Refused(code, reason):
-                    receipt = replace(receipt, code=code, reason=reason)
+                    receipt = receipt._replace(code=code, reason=reason)
                     refused.add(name)
                 case ChannelFault():
                     faults += 1
@@ -145,4 +145,4 @@ class Submit:
         receipt = receipt_for(
             message.job, state, self.clock.now(), category=message.category, to=message.recipient.number
         )
-        return replace(receipt, segments=message.segments)
+        return receipt._replace(segments=message.segments)

@@ -6,7 +6,7 @@ Without this its delivery receipt would find no message, and a category that sen
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import events
@@ -47,8 +47,7 @@ class TakeLateAnswer:
         known = await self.ledger.find(answer.recipient, answer.job)
         if known is None or not known.unresolved:
             return known is not None
-        submitted = replace(
-            known,
+        submitted = known._replace(
             state=State.SUBMITTED,
             at=self.clock.now(),
             channel=answer.channel,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def message(**changes: Any) -> Message:
     """A message that can be handed to a carrier; `changes` are made to its job."""
     job = Job(uuid4(), "+8613800001234", Category.OTP, datetime.now(UTC), signature="Acme", template="SMS_1")
-    job = replace(job, **{"params": {"code": "1234"}, **changes})
+    job = job._replace(**{"params": {"code": "1234"}, **changes})
     return Message(job, Recipient("+8613800001234", "CN"), Category.OTP, "【Acme】Your code is 1234.", 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -35,13 +35,13 @@ PERSISTENT = 2
 
 def job(category: Category = Category.OTP, **fields: Any) -> Job:
     now = SystemClock().now()
-    return replace(Job(uuid4(), "+8613800000000", category, now, text="hello"), **fields)
+    return Job(uuid4(), "+8613800000000", category, now, text="hello")._replace(**fields)
 
 
 def receipt(account: str = "default", **fields: Any) -> Receipt:
     about = job(account=account)
     submitted = receipt_for(about, State.SUBMITTED, about.enqueued_at, category=about.category, to=about.to)
-    return replace(submitted, **fields)
+    return submitted._replace(**fields)
 
 
 class Heard(list[Event]):

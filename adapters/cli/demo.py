@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003  (cyclopts reads it)
 from random import Random
@@ -121,7 +121,7 @@ async def _enqueue(running: Service, jobs: list[Job], scene: Scene) -> None:
             scene.dead, scene.news = DYING, f"{DYING} died: it refuses every connection. Watch its share go."
         ahead_s = position / ENQUEUED_PER_S - (time.monotonic() - started)
         await asyncio.sleep(max(0.0, ahead_s))
-        await running.backends.intake.put([replace(job, enqueued_at=datetime.now(UTC))])
+        await running.backends.intake.put([job._replace(enqueued_at=datetime.now(UTC))])
 
 
 async def _show(console: Console, tally: Tally, running: Service, scene: Scene, picture: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -76,8 +76,7 @@ class Jobs:
 
     def _prepared(self, job: Job, traceparent: str) -> Job:
         template = self.directory.templates.get(job.template or "")
-        return replace(
-            job,
+        return job._replace(
             category=template.category if template else job.category,
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         )

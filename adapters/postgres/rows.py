@@ -5,7 +5,6 @@ Two recorders that store receipts of the same jobs lock rows in the same order t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapters.wire import encode_receipt
@@ -28,7 +27,7 @@ def merged(receipts: Iterable[Receipt]) -> dict[UUID, Receipt]:
         known = standing.get(receipt.job)
         earliest = min((r.submitted_at for r in (known, receipt) if r and r.submitted_at), default=None)
         stands = merge(known, receipt)
-        standing[receipt.job] = stands if stands.submitted_at == earliest else replace(stands, submitted_at=earliest)
+        standing[receipt.job] = stands if stands.submitted_at == earliest else stands._replace(submitted_at=earliest)
     return dict(sorted(standing.items()))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -42,7 +41,7 @@ def correlation(correlator: Correlator) -> Correlation:
 
 
 def about(carrier_id: str, **fields: object) -> DeliveryReceipt:
-    return replace(DELIVERED, carrier_id=carrier_id, **fields)
+    return DELIVERED._replace(carrier_id=carrier_id, **fields)
 
 
 async def job_of(correlation: Correlation, dlr: DeliveryReceipt) -> UUID | None:
@@ -66,13 +65,13 @@ async def test_a_remembered_message_is_matched_again_and_again(correlation: Corr
 async def test_jobs_without_a_readable_number_are_matched_too(correlation: Correlation) -> None:
     job = uuid4()
     await correlation.remember("alpha", "a-1", "-", job)
-    match = await correlation.match(replace(DELIVERED, to=NUMBER), anywhere=True)
+    match = await correlation.match(DELIVERED._replace(to=NUMBER), anywhere=True)
     assert match
     assert match.link == Link("a-1", "-", job)
 
 
 async def test_delivery_receipts_that_come_early_are_kept_oldest_first(correlation: Correlation) -> None:
-    came = [replace(DELIVERED, state=State.SUBMITTED, status="ENROUTE", code=None), replace(DELIVERED, to=NUMBER)]
+    came = [DELIVERED._replace(state=State.SUBMITTED, status="ENROUTE", code=None), DELIVERED._replace(to=NUMBER)]
     for dlr in came:
         assert await job_of(correlation, dlr) is None
     assert await early(correlation, "a-1", uuid4()) == came
@@ -103,14 +102,14 @@ async def test_carriers_may_use_the_same_ids(correlation: Correlation) -> None:
 
 
 async def test_of_a_flood_the_newest_twenty_are_kept(correlation: Correlation) -> None:
-    flood = [replace(DELIVERED, status=str(nth)) for nth in range(30)]
+    flood = [DELIVERED._replace(status=str(nth)) for nth in range(30)]
     for dlr in flood:
         await job_of(correlation, dlr)
     assert await early(correlation, "a-1", uuid4()) == flood[10:]
 
 
 async def test_a_repeated_delivery_receipt_is_kept_once(correlation: Correlation) -> None:
-    others = [replace(DELIVERED, status=str(nth)) for nth in range(19)]
+    others = [DELIVERED._replace(status=str(nth)) for nth in range(19)]
     for dlr in [DELIVERED, *others, DELIVERED, DELIVERED]:
         await job_of(correlation, dlr)
     assert await early(correlation, "a-1", uuid4()) == [*others, DELIVERED]

@@ -534,5 +534,5 @@ async def test_a_job_that_may_have_been_sent_before_keeps_its_charge_whatever_be
     unknown = await unanswered(bench, wish)
     grant = await bench.granted(replace(wish, despite=unknown.id))
     await bench.ledger.release(grant, attempts=2)
-    await bench.ledger.finish(grant, replace(unknown, final=True))
+    await bench.ledger.finish(grant, unknown._replace(final=True))
     assert isinstance(await bench.ledger.begin(claim(charge(ONE_A_MINUTE))), Limited)

@@ -65,7 +65,7 @@ async def test_every_field_of_a_receipt_comes_back(store: MessageStore) -> None:
 
 async def test_receipts_of_several_jobs_in_one_batch_do_not_mix(store: MessageStore) -> None:
     submitted = [receipt() for _ in range(50)]
-    delivered = [replace(r, state=State.DELIVERED, final=True) for r in submitted[::2]]
+    delivered = [r._replace(state=State.DELIVERED, final=True) for r in submitted[::2]]
     await store.merge(submitted + delivered)
     states = [(await store.latest(r.job)).state for r in submitted]  # type: ignore[union-attr]
     assert states == [State.DELIVERED, State.SUBMITTED] * 25
@@ -77,7 +77,7 @@ async def test_what_waits_for_a_delivery_receipt_is_found_page_by_page(store: Me
     reported = receipt(**about)
     earlier = receipt(**about, at=now() - timedelta(days=2))
     await store.merge([*waiting, reported, earlier, receipt(submitted_at=now()), receipt(state=State.REJECTED)])
-    await store.merge([replace(reported, state=State.DELIVERED, final=True)])
+    await store.merge([reported._replace(state=State.DELIVERED, final=True)])
     since, found, after = now() - timedelta(days=1), [], None
     while page := await store.awaited(since, after, 2):
         assert len(page) <= 2
@@ -89,7 +89,7 @@ async def test_what_waits_for_a_delivery_receipt_is_found_page_by_page(store: Me
 
 async def test_a_repeated_batch_changes_nothing(store: MessageStore) -> None:
     first = receipt()
-    last = replace(first, state=State.DELIVERED, final=True, code="A")
+    last = first._replace(state=State.DELIVERED, final=True, code="A")
     for _ in range(3):
         await store.merge([first, last])
         await store.merge([first])
@@ -98,19 +98,19 @@ async def test_a_repeated_batch_changes_nothing(store: MessageStore) -> None:
 
 async def test_the_first_of_two_different_final_receipts_stands(store: MessageStore) -> None:
     delivered = receipt(state=State.DELIVERED)
-    failed = replace(delivered, state=State.UNDELIVERED)
+    failed = delivered._replace(state=State.UNDELIVERED)
     await store.merge([delivered])
     await store.merge([failed])
     assert await store.latest(delivered.job) == delivered
-    other = replace(failed, job=job_made_at(now()))
-    await store.merge([other, replace(other, state=State.DELIVERED)])
+    other = failed._replace(job=job_made_at(now()))
+    await store.merge([other, other._replace(state=State.DELIVERED)])
     assert await store.latest(other.job) == other
 
 
 async def test_unknown_for_good_still_gives_way_to_evidence(store: MessageStore) -> None:
     unknown = receipt(state=State.UNKNOWN, final=True)
     await store.merge([unknown])
-    await store.merge([replace(unknown, state=State.DELIVERED)])
+    await store.merge([unknown._replace(state=State.DELIVERED)])
     assert (await store.latest(unknown.job)).state is State.DELIVERED  # type: ignore[union-attr]
 
 
@@ -167,7 +167,7 @@ async def test_the_history_of_numbers_is_what_stands_of_their_jobs_since_a_time(
     scheduled = receipt(to=numbers[0], at=before, submitted_at=after)
     refused = receipt(to=numbers[1], at=after, state=State.REJECTED)
     others = receipt(to=numbers[2], at=after)
-    final = replace(scheduled, state=State.DELIVERED, final=True)
+    final = scheduled._replace(state=State.DELIVERED, final=True)
     await store.merge([old, scheduled, refused, others, final])
     found = await store.history(numbers[:2], since)
     assert sorted(found, key=lambda r: r.to) == sorted([final, refused], key=lambda r: r.to)
@@ -223,7 +223,7 @@ async def test_what_is_said_again_changes_nothing_but_that_its_job_may_be_known(
     carrier_id = (message.carrier_id or "").split(" ")[1]
     stray = about(carrier_id)
     known = replace(stray, job=message.job, part=2, rule=Rule.RAW)
-    again = replace(known, dlr=replace(stray.dlr, at=now()), job=job_made_at(now()))
+    again = replace(known, dlr=stray.dlr._replace(at=now()), job=job_made_at(now()))
     for batch in ([stray], [stray, stray], [known, stray], [again], [stray]):
         await store.keep(batch)
     assert list(await store.evidence_about([message])) == [known]
@@ -239,7 +239,7 @@ async def test_what_waits_too_long_is_shown_once_it_may_be_given_up(store: Messa
     old = [sent(fresh(), at=deadline - timedelta(minutes=nth + 1)) for nth in range(3)]
     reported, young = sent(fresh(), at=deadline - timedelta(minutes=9)), sent(fresh(), at=deadline + timedelta(hours=1))
     await store.merge([*old, reported, young, receipt(state=State.REJECTED, at=deadline - timedelta(minutes=1))])
-    await store.merge([replace(reported, state=State.DELIVERED, final=True)])
+    await store.merge([reported._replace(state=State.DELIVERED, final=True)])
     shown: list[Receipt] = []
 
     async def refuse(receipts: Sequence[Receipt]) -> bool:
@@ -267,5 +267,5 @@ async def test_the_memory_store_forgets_the_jobs_it_has_known_longest() -> None:
     store = MemoryMessageStore(max_jobs=2)
     jobs = [receipt() for _ in range(3)]
     await store.merge(jobs[:2])
-    await store.merge([replace(jobs[0], state=State.DELIVERED, final=True), jobs[2]])
+    await store.merge([jobs[0]._replace(state=State.DELIVERED, final=True), jobs[2]])
     assert [await store.latest(r.job) for r in jobs] == [None, *jobs[1:]]

@@ -76,7 +76,7 @@ async def test_a_repeat_makes_no_second_row_and_something_new_does(
     store: PostgresMessageStore, connection: asyncpg.Connection
 ) -> None:
     first = Evidence(SAID, now())
-    for dlr in (SAID, replace(SAID, at=now()), replace(SAID, state=State.DELIVERED), replace(SAID, status="again")):
+    for dlr in (SAID, SAID._replace(at=now()), SAID._replace(state=State.DELIVERED), SAID._replace(status="again")):
         for _ in range(2):
             await store.keep([replace(first, dlr=dlr)])
     assert await connection.fetchval("select count(*) from delivery_receipts") == 3
@@ -84,7 +84,7 @@ async def test_a_repeat_makes_no_second_row_and_something_new_does(
 
 async def test_recorders_at_once_do_not_block_one_another(database: str, connection: asyncpg.Connection) -> None:
     heard = Listener()
-    said = [Evidence(replace(SAID, carrier_id=str(nth)), now()) for nth in range(1, 100)]
+    said = [Evidence(SAID._replace(carrier_id=str(nth)), now()) for nth in range(1, 100)]
     waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     stores = [PostgresMessageStore(database, SystemClock(), heard) for _ in range(2)]
     async with stores[0] as one, stores[1] as other:
@@ -103,9 +103,9 @@ async def test_a_clock_that_is_wrong_loses_nothing(
     database: str, connection: asyncpg.Connection, off: timedelta
 ) -> None:
     async with PostgresMessageStore(database, ClockAt(now() + off), Listener()) as store:
-        await store.keep([Evidence(SAID, now() + off), Evidence(replace(SAID, status="in time"), now())])
+        await store.keep([Evidence(SAID, now() + off), Evidence(SAID._replace(status="in time"), now())])
     async with PostgresMessageStore(database, SystemClock(), Listener()) as store:
-        await store.keep([Evidence(replace(SAID, status="by another's clock"), now() + off)])
+        await store.keep([Evidence(SAID._replace(status="by another's clock"), now() + off)])
     await partitions.keep(connection)
     kept = await connection.fetchval("select count(*) from delivery_receipts where status = 'by another''s clock'")
     assert kept == 1
@@ -114,7 +114,7 @@ async def test_a_clock_that_is_wrong_loses_nothing(
 async def test_what_may_mean_a_message_is_found_by_an_index(
     store: PostgresMessageStore, connection: asyncpg.Connection
 ) -> None:
-    await store.keep([Evidence(replace(SAID, carrier_id=str(nth)), now()) for nth in range(2000)])
+    await store.keep([Evidence(SAID._replace(carrier_id=str(nth)), now()) for nth in range(2000)])
     await connection.execute("analyze delivery_receipts")
     plan = await connection.fetch(
         "explain select * from unnest(array['alpha'], array['77']) as sought (channel, bucket)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -68,7 +67,7 @@ async def test_a_crash_in_the_midst_of_writing_loses_nothing(private: PrivatePos
 
         async def record() -> None:
             for number, batch in enumerate(batches):
-                await store.merge(batch + [replace(r, state=State.DELIVERED, final=True) for r in batch])
+                await store.merge(batch + [r._replace(state=State.DELIVERED, final=True) for r in batch])
                 written.append(number)
                 if number == 20:
                     reached.set()
@@ -136,7 +135,7 @@ async def test_rows_locked_over_a_connection_that_died_are_free_again_though_the
         dying.cancel()
         async with asyncio.timeout(HANGS_S):
             await asyncio.wait([dying])
-            await store.merge([replace(first, state=State.DELIVERED, final=True)])
+            await store.merge([first._replace(state=State.DELIVERED, final=True)])
 
 
 async def test_who_is_cancelled_does_not_wait_for_a_connection_that_died(

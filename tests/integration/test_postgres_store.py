@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -80,7 +79,7 @@ async def test_a_message_has_one_row_with_all_the_contract_names(
     store: PostgresMessageStore, connection: asyncpg.Connection
 ) -> None:
     stands = receipt(state=State.UNDELIVERED, **EVERY_FIELD)
-    await store.merge([replace(stands, state=State.SUBMITTED, final=False), stands])
+    await store.merge([stands._replace(state=State.SUBMITTED, final=False), stands])
     (row,) = await messages_of(connection, stands.job)
     for ours in ("rank", "receipt"):
         del row[ours]
@@ -110,7 +109,7 @@ async def test_each_receipt_has_one_row_whatever_is_repeated(
     store: PostgresMessageStore, connection: asyncpg.Connection, listener: Listener
 ) -> None:
     first = receipt()
-    last = replace(first, state=State.DELIVERED, final=True, at=first.at + timedelta(seconds=9))
+    last = first._replace(state=State.DELIVERED, final=True, at=first.at + timedelta(seconds=9))
     await store.merge([last, first, last])
     await store.merge([first, last])
     rows = {row["id"]: row for row in await receipts_of(connection, first.job)}
@@ -177,7 +176,7 @@ async def test_the_row_is_the_same_in_every_order_and_batching(
     best = receipts[-1]
     (row,) = await messages_of(connection, job)
     found = {name: row[name] for name in ("state", "final", "code", "channel", "carrier_id", "attempts", "segments")}
-    assert found == {field.name: getattr(best, field.name) for field in fields(best) if field.name in found}
+    assert found == {name: getattr(best, name) for name in best._fields if name in found}
     assert row["final_at"] == best.at
     assert row["submitted_at"] == min((r.submitted_at for r in receipts if r.submitted_at), default=None)
     assert row["receipt"] == best.id
@@ -202,7 +201,7 @@ async def test_recorders_that_store_the_same_jobs_at_once_agree_and_never_deadlo
         stores = [await opened.enter_async_context(PostgresMessageStore(database, clock, listener)) for _ in range(3)]
         for _ in range(5):
             submitted = [receipt(submitted_at=now()) for _ in range(300)]
-            everything = submitted + [replace(r, state=State.DELIVERED, final=True) for r in submitted]
+            everything = submitted + [r._replace(state=State.DELIVERED, final=True) for r in submitted]
             await asyncio.gather(*(store.merge(random.sample(everything, 600)) for store in stores))
             jobs = [r.job for r in submitted]
             states = await connection.fetch("select state from messages where job = any($1)", jobs)
@@ -264,7 +263,7 @@ async def test_a_job_of_an_impossible_day_is_filed_under_the_day_its_first_recei
     submitted = receipt(uuid4(), enqueued_at=enqueued_at)
     await store.merge([submitted])
     clock.time += timedelta(days=3)
-    delivered = replace(submitted, state=State.DELIVERED, final=True)
+    delivered = submitted._replace(state=State.DELIVERED, final=True)
     await store.merge([delivered])
     (row,) = await messages_of(connection, submitted.job)
     assert (row["day"], row["state"]) == (first_day, "delivered")

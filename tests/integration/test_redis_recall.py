@@ -262,7 +262,7 @@ async def test_what_no_carrier_took_is_not_restored(worker: Worker) -> None:
 async def test_what_has_left_the_window_is_no_hindrance(worker: Worker) -> None:
     standing = await worker.sent(job_for())
     an_hour_ago = standing.at - timedelta(hours=1, seconds=1)
-    await worker.store.merge([replace(standing, submitted_at=an_hour_ago, state=State.DELIVERED, final=True)])
+    await worker.store.merge([standing._replace(submitted_at=an_hour_ago, state=State.DELIVERED, final=True)])
     await flush(worker_url(worker))
     assert isinstance(await worker.begin(job_for()), Granted)
 

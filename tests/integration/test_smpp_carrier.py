@@ -6,7 +6,6 @@ import asyncio
 import ssl
 import tomllib
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +106,7 @@ async def test_a_message_can_be_asked_for_by_the_carrier_s_id() -> None:
         await here.until(lambda: here.news)
         now = SystemClock().now()
         sent = receipt_for(one.job, State.SUBMITTED, now, category=one.category, to=one.job.to)
-        answer = await here.channel.ask(replace(sent, carrier_id=accepted.carrier_id))
+        answer = await here.channel.ask(sent._replace(carrier_id=accepted.carrier_id))
         assert answer is not None
         assert getattr(answer, "state", None) is State.DELIVERED
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +25,7 @@ LONG = "A code, and a long story of how it came about {€}. " * 7
 
 
 def to_britain(text: str, segments: int = 1) -> Message:
-    return replace(message(), text=text, segments=segments, recipient=Recipient("+447700900123", "GB"))
+    return message()._replace(text=text, segments=segments, recipient=Recipient("+447700900123", "GB"))
 
 
 @pytest.mark.parametrize("receipts", ["text", "tlv", "both"])

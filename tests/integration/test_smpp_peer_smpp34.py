@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,7 +70,7 @@ async def test_its_answers_are_the_outcomes_they_mean(status: int, outcome: type
 async def test_it_gets_long_messages_in_parts() -> None:
     async with smpp34_server() as server, ours(server.port) as here:
         text = "一二三四五六七八九十" * 10
-        long = replace(message(), text=text, segments=2, recipient=Recipient("+8613800001234", "CN"))
+        long = message()._replace(text=text, segments=2, recipient=Recipient("+8613800001234", "CN"))
         accepted = await here.submit(long)
         assert isinstance(accepted, Accepted)
         assert len(accepted.carrier_id.split()) == 2

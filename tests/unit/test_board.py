@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -58,7 +57,7 @@ class Bench:
 
 def some(category: Category = Category.NOTIFICATION, country: str = "CN") -> Message:
     made = message()
-    return replace(made, category=category, recipient=replace(made.recipient, country=country))
+    return made._replace(category=category, recipient=made.recipient._replace(country=country))
 
 
 def test_a_channel_that_is_not_connected_is_no_candidate() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Any
@@ -65,7 +64,7 @@ class Silence:
 
 def to(country: str, category: Category = PROMOTION) -> Message:
     made = message()
-    return replace(made, recipient=Recipient(made.recipient.number, country), category=category)
+    return made._replace(recipient=Recipient(made.recipient.number, country), category=category)
 
 
 def way(name: str, country: str, rate: float | None, cap: MemoryRateCap, window: int = 50) -> Way:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +27,7 @@ INBOUND = "https://sms.example.com/v1/inbound/twilio"
 
 
 def to(number: str) -> Message:
-    return replace(message(), recipient=Recipient(number, "US"))
+    return message()._replace(recipient=Recipient(number, "US"))
 
 
 @asynccontextmanager

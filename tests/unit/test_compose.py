@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -30,7 +29,7 @@ DIRECTORY = Directory(
 
 def job(**fields: Any) -> Job:
     base = Job(uuid4(), "+8613800000000", Category.PROMOTION, datetime.now(UTC), "Acme", "CODE", {"code": "1234"})
-    return replace(base, **fields)
+    return base._replace(**fields)
 
 
 def refusal(given_job: Job, recipient: Recipient | None = CHINESE) -> str:

@@ -193,7 +193,7 @@ class World:
 
     def job(self, **fields: Any) -> Job:
         base = Job(uuid4(), NUMBER, Category.OTP, self.clock.now(), "Acme", "CODE", {"code": "1234"}, ref="r1")
-        return replace(base, **fields)
+        return base._replace(**fields)
 
     async def released(self, due_by: datetime) -> list[Job]:
         """What the schedule hands over; it is kept there."""
@@ -512,11 +512,11 @@ async def test_a_delivery_receipt_for_a_job_in_hand_is_asked_for_again() -> None
     world = World()
     job = world.job()
     await world.run(job)
-    held = replace(job, id=uuid4(), to="+8613900000000")
+    held = job._replace(id=uuid4(), to="+8613900000000")
     verdict = await world.ledger.begin(Claim(held.id, held.to, (), 30.0))
     assert isinstance(verdict, Granted)
     await world.correlation.remember("alpha", "99", held.to, held.id)
-    world.published.append(replace(world.published[0], job=held.id, to=held.to))
+    world.published.append(world.published[0]._replace(job=held.id, to=held.to))
     with pytest.raises(StillInHand):
         await world.record(world.dlr(carrier_id="99"))
 

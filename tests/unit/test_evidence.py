@@ -64,7 +64,7 @@ class Recorded(World):
 
     def word(self, carrier_id: str = "77", state: State = DELIVERED, status: str = "") -> DeliveryReceipt:
         self.clock.go(1)
-        return replace(self.dlr(), carrier_id=carrier_id, state=state, status=status or state.name)
+        return self.dlr()._replace(carrier_id=carrier_id, state=state, status=status or state.name)
 
     async def standing(self, job: UUID) -> State | None:
         receipt = await self.store.latest(job)

@@ -84,7 +84,7 @@ def test_fields_travel_in_the_query_with_no_body(url: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_no_value_can_leave_its_place_in_a_form_or_an_address(value: str) -> None:
-    sly = replace(message(), text=value)
+    sly = message()._replace(text=value)
     form = request(of=sly, body={"a": "${text}", "b": "1"}, encoding=Encoding.FORM)
     assert parse_qsl((form.payload or b"").decode(), keep_blank_values=True) == [("a", value), ("b", "1")]
     url = request("https://carrier.example/x/${text}/y?q=${text}&z=1", of=sly, body={"a": "b"}).url

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from engine.claims import Claim, Granted
@@ -71,7 +69,7 @@ async def test_giving_up_again_changes_nothing(world: Waiting) -> None:
 
 async def test_a_receipt_that_the_record_does_not_know_yet_is_told_instead(world: Waiting) -> None:
     submitted = await world.run(world.job())
-    delivered = replace(submitted, state=State.DELIVERED, final=True)
+    delivered = submitted._replace(state=State.DELIVERED, final=True)
     world.wait()
     await world.ledger.advance(NUMBER, delivered)
     await world.look()

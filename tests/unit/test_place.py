@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -38,12 +37,12 @@ class NeverAnswers:
 
 
 def of(category: Category) -> Message:
-    return replace(message(), category=category)
+    return message()._replace(category=category)
 
 
 async def test_the_rate_counts_segments_of_the_channel() -> None:
     turns = Turns(Turn(0.0))
-    async with Places("alpha", 2, 100.0, turns).place(replace(message(), segments=3), 30) as free:
+    async with Places("alpha", 2, 100.0, turns).place(message()._replace(segments=3), 30) as free:
         assert free
     assert turns.asked == [("alpha", Pace(100.0, burst=1), 3, False)]
 

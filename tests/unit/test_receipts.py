@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import permutations
@@ -15,9 +14,9 @@ from engine.receipts import DeliveryReceipt, Receipt, State, advance, merge
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 BASE = Receipt(uuid4(), "default", "+8613800000000", Category.OTP, State.SUBMITTED, False, AT, AT, attempts=1)
-UNKNOWN = replace(BASE, state=State.UNKNOWN)
-UNKNOWN_FINAL = replace(UNKNOWN, final=True)
-DELIVERED = replace(BASE, state=State.DELIVERED, final=True)
+UNKNOWN = BASE._replace(state=State.UNKNOWN)
+UNKNOWN_FINAL = UNKNOWN._replace(final=True)
+DELIVERED = BASE._replace(state=State.DELIVERED, final=True)
 
 
 def test_any_order_of_arrival_ends_in_the_same_state() -> None:
@@ -27,8 +26,8 @@ def test_any_order_of_arrival_ends_in_the_same_state() -> None:
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.UNDELIVERED, State.REJECTED, State.FAILED, State.EXPIRED])
 def test_a_final_state_does_not_change(state: State) -> None:
-    standing = replace(BASE, state=state, final=True)
-    for other in (UNKNOWN, BASE, UNKNOWN_FINAL, DELIVERED, replace(BASE, state=State.UNDELIVERED, final=True)):
+    standing = BASE._replace(state=state, final=True)
+    for other in (UNKNOWN, BASE, UNKNOWN_FINAL, DELIVERED, BASE._replace(state=State.UNDELIVERED, final=True)):
         assert merge(standing, other) is standing
 
 
@@ -39,13 +38,13 @@ def test_unknown_is_upgraded_by_evidence_even_when_final() -> None:
 
 
 def test_the_id_is_equal_on_a_repeat_and_differs_between_state_changes() -> None:
-    assert replace(BASE, reason="told again").id == BASE.id
-    assert len({r.id for r in (BASE, UNKNOWN, UNKNOWN_FINAL, DELIVERED, replace(BASE, job=uuid4()))}) == 5
+    assert BASE._replace(reason="told again").id == BASE.id
+    assert len({r.id for r in (BASE, UNKNOWN, UNKNOWN_FINAL, DELIVERED, BASE._replace(job=uuid4()))}) == 5
 
 
 def test_a_delivery_receipt_makes_a_final_receipt_that_keeps_what_was_known() -> None:
     dlr = DeliveryReceipt("alpha", "77", State.UNDELIVERED, AT, code="ABSENT", status="UNDELIV 27")
-    receipt = advance(replace(BASE, submitted_at=AT, segments=2), dlr)
+    receipt = advance(BASE._replace(submitted_at=AT, segments=2), dlr)
     assert (receipt.state, receipt.final, receipt.code) == (State.UNDELIVERED, True, "ABSENT")
     assert (receipt.channel, receipt.carrier_id, receipt.segments, receipt.submitted_at) == ("alpha", "77", 2, AT)
     assert "UNDELIV 27" in (receipt.reason or "")
@@ -53,7 +52,7 @@ def test_a_delivery_receipt_makes_a_final_receipt_that_keeps_what_was_known() ->
 
 def test_a_carrier_that_names_no_id_when_it_is_asked_does_not_take_the_known_one_away() -> None:
     nameless = DeliveryReceipt("alpha", "", State.DELIVERED, AT)
-    assert advance(replace(BASE, carrier_id="77"), nameless).carrier_id == "77"
+    assert advance(BASE._replace(carrier_id="77"), nameless).carrier_id == "77"
     assert advance(UNKNOWN, nameless).carrier_id is None
 
 
@@ -64,4 +63,4 @@ def test_an_intermediate_status_changes_nothing() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_only_messages_that_no_carrier_took_give_their_charges_back(state: State) -> None:
     taken = state not in (State.REJECTED, State.FAILED, State.EXPIRED)
-    assert replace(BASE, state=state).taken is taken
+    assert BASE._replace(state=state).taken is taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -43,7 +42,7 @@ async def forgetful(count: int) -> Forgetful:
     about = [after.world.job() for _ in range(count)]
     now = after.world.clock.now()
     sent = [receipt_for(job, State.SUBMITTED, now, category=job.category, to=NUMBER) for job in about]
-    taken = [replace(r, channel="alpha", carrier_id=str(nth), submitted_at=now) for nth, r in enumerate(sent)]
+    taken = [r._replace(channel="alpha", carrier_id=str(nth), submitted_at=now) for nth, r in enumerate(sent)]
     await after.store.merge(taken)
     return after
 
@@ -53,13 +52,13 @@ async def test_a_delivery_receipt_after_a_loss_finds_its_message(monkeypatch: py
     after = await forgetful(5)
     await after.relink.relink()
     for position in range(5):
-        await after.record(replace(after.world.dlr(), carrier_id=str(position)))
+        await after.record(after.world.dlr()._replace(carrier_id=str(position)))
     assert after.world.states == [(State.DELIVERED, True)] * 5
 
 
 async def test_one_that_came_before_the_links_were_back_is_used_then() -> None:
     after = await forgetful(1)
-    await after.record(replace(after.world.dlr(), carrier_id="0"))
+    await after.record(after.world.dlr()._replace(carrier_id="0"))
     assert after.world.states == []
     await after.relink.relink()
     assert after.world.states == [(State.DELIVERED, True)]
@@ -69,5 +68,5 @@ async def test_what_no_delivery_receipt_can_come_of_any_more_is_left_alone() -> 
     after = await forgetful(1)
     after.world.clock.go((AWAITED + timedelta(minutes=1)).total_seconds())
     await after.relink.relink()
-    await after.record(replace(after.world.dlr(), carrier_id="0"))
+    await after.record(after.world.dlr()._replace(carrier_id="0"))
     assert after.world.states == []

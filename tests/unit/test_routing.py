@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from uuid import uuid4
@@ -27,7 +26,7 @@ def shares(*candidates: Candidate) -> dict[str, float]:
 def message(
     country: str = "CN", category: Category = Category.OTP, operator: str | None = None, **fields: str
 ) -> Message:
-    job = replace(Job(uuid4(), "+8613800000000", category, datetime.now(UTC)), **fields)
+    job = Job(uuid4(), "+8613800000000", category, datetime.now(UTC))._replace(**fields)
     return Message(job, Recipient("+8613800000000", country), category, "text", 1, operator)
 
 

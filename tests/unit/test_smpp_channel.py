@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,7 @@ async def opened(
 
 
 def long_message() -> Message:
-    return replace(message(), text=LONG, segments=3, recipient=Recipient("+447700900123", "GB"))
+    return message()._replace(text=LONG, segments=3, recipient=Recipient("+447700900123", "GB"))
 
 
 def submits(smsc: Smsc) -> list[Any]:
@@ -475,7 +474,7 @@ async def test_a_late_answer_that_cannot_be_taken_is_told_of(caplog: pytest.LogC
 def unknown(carrier_id: str | None) -> Receipt:
     one = message()
     receipt = receipt_for(one.job, State.UNKNOWN, datetime.now(UTC), category=one.category, to="+8613800001234")
-    return replace(receipt, channel="alpha", carrier_id=carrier_id)
+    return receipt._replace(channel="alpha", carrier_id=carrier_id)
 
 
 async def test_a_carrier_can_be_asked_by_its_own_id_and_by_nothing_else() -> None:

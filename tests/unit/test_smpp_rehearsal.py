@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +61,7 @@ async def rehearsal(modes: list[Mode], **behaviour: Any) -> AsyncIterator[tuple[
 
 
 async def submit(channel: SmppChannel, nth: int) -> Outcome:
-    one = replace(message(), recipient=Recipient(f"+861380000{nth:04}", "CN"))
+    one = message()._replace(recipient=Recipient(f"+861380000{nth:04}", "CN"))
     async with channel.place(one, 30) as free:
         assert free
         return await channel.submit(one)
