@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import permutations
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 
@@ -64,3 +64,8 @@ def test_an_intermediate_status_changes_nothing() -> None:
 def test_only_messages_that_no_carrier_took_give_their_charges_back(state: State) -> None:
     taken = state not in (State.REJECTED, State.FAILED, State.EXPIRED)
     assert BASE._replace(state=state).taken is taken
+
+
+def test_the_id_is_a_uuid_of_what_the_receipt_says() -> None:
+    name = f"{DELIVERED.job}:{DELIVERED.attempts}:delivered:True"
+    assert DELIVERED.id == uuid5(UUID("6f1c9a52-5d0e-5a4b-9a7e-2f1f6f0f8c11"), name)
