@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import alarm as alarms
-from engine import breaker, pulse, throttle
+from engine import breaker, throttle
 from engine.breaker import Breaker, State
 from engine.cohort import Cohorts, told_slot
-from engine.decay import Spread, Tally, noted
+from engine.decay import Spread
 from engine.events import ChannelChanged
-from engine.health import HALF_LIFE_S, keys
+from engine.fresh import Fresh
+from engine.health import keys
 from engine.judge import Change, Judge
 from engine.message import Category
-from engine.outcomes import Accepted, ChannelFault, Throttled, Unanswered
-from engine.pulse import Pulse
+from engine.outcomes import ChannelFault, Throttled
 from engine.routing import Candidate
 from engine.sightings import Reading, Receipts, Sightings, Told
 from engine.standing import EVERY, Alarm, Collapse, Mark, Standings
@@ -61,10 +61,8 @@ class Board:
         worker: str = "worker",
     ) -> None:
         self.terms = {each.profile.name: each for each in terms}
-        self.own = Sightings()
         self.told = Told()
         self.standings = Standings()
-        self.pins: Mapping[str, Pin] = {}
         self.urgent = False  #: whether the others should hear of something before the second is over
         self._worker = worker
         self._numbers = numbers
@@ -72,20 +70,23 @@ class Board:
         self._telemetry = telemetry
         self._rng = rng
         self._cohorts = Cohorts()
-        self.own.receipts, self.own.receipts_lately = self._cohorts.slow, self._cohorts.fast
+        self._own = Sightings(receipts=self._cohorts.slow, receipts_lately=self._cohorts.fast)
+        self._fresh = Fresh()
+        self._pins: Mapping[str, Pin] = {}
         self._judge = Judge({name: each.profile for name, each in self.terms.items()}, rng)
         self._permits: dict[str, float] = {}  # until when a probe of this worker may be under way
         self._probed: set[str] = set()
         self._judged_at = self._forgot_at = float("-inf")
         self._receipts, self._told_slot = Receipts(), -1
         self._reading: Reading | None = None
-        self._scores: dict[tuple[str, str, str], tuple[float, float]] = {}
+        self._known: dict[tuple[str, str, str], Candidate] = {}  # until anything changes, or a moment later
 
     # What the engine sees.
 
     def candidates(self, message: Message, channels: Iterable[ports.Channel]) -> list[Candidate]:
         """Those of the channels that may be tried with the message now, each as it stands."""
         self.look()
+        self.reading()
         found = [one for channel in channels if (one := self._candidate(message, channel))]
         # A pause is waited for only where no other channel could be used meanwhile.
         found = [candidate for candidate in found if not candidate.wait_s] or found
@@ -110,18 +111,8 @@ class Board:
             self._probed.add(channel)
             self.urgent = True
             self._judged_at = float("-inf")
-        good = _says(outcome)
-        before = self.own.pulses.get(channel, Pulse())
-        self.own.pulses[channel] = pulse.beat(before, good, latency_s, message.segments, now)
-        names = keys(channel, message.recipient.country, message.category)
-        if good is not None:
-            for name in names:
-                tally = self.own.submits.get(name, Tally(at=now))
-                self.own.submits[name] = noted(tally, float(good), 1.0, now, HALF_LIFE_S)
+        good = self._fresh.note(channel, message, outcome, latency_s, now)
         match outcome:
-            case Accepted():
-                self.own.latencies.setdefault(channel, Spread(at=now)).note(latency_s, now)
-                self._cohorts.sent(names, self._clock.now().timestamp())
             case ChannelFault(fatal=True):
                 self._give_up(channel, now)
             case Throttled(retry_after_s=retry_after_s):
@@ -135,7 +126,7 @@ class Board:
         if receipt.submitted_at is None:
             return
         now, wall_s, sent_s = self._clock.monotonic(), self._clock.now().timestamp(), receipt.submitted_at.timestamp()
-        self.own.delays.setdefault(dlr.channel, Spread(at=now)).note(wall_s - sent_s, now)
+        self._own.delays.setdefault(dlr.channel, Spread(at=now)).note(wall_s - sent_s, now)
         recipient = self._numbers.read(receipt.to)
         names = keys(dlr.channel, recipient.country if recipient else "", receipt.category)
         due_s = self.reading().due_s(dlr.channel)
@@ -157,12 +148,29 @@ class Board:
 
     # What carries it between workers.
 
+    @property
+    def own(self) -> Sightings:
+        """What this worker saw."""
+        now = self._clock.monotonic()
+        self._fresh.count(self._own, self._cohorts, self._clock.now().timestamp() - now)
+        return self._own
+
+    @property
+    def pins(self) -> Mapping[str, Pin]:
+        """What the operator decided by hand, by channel."""
+        return self._pins
+
+    @pins.setter
+    def pins(self, pins: Mapping[str, Pin]) -> None:
+        self._pins = pins
+        self._known.clear()
+
     def reading(self) -> Reading:
         """What is known now, or was a moment ago."""
         now = self._clock.monotonic()
         if self._reading is None or now - self._reading.now >= READ_EVERY_S or now < self._reading.now:
             self._reading = Reading(list(self.terms), self.own, self.told, self._receipts, now)
-            self._scores.clear()
+            self._known.clear()
         return self._reading
 
     def look(self) -> None:
@@ -191,7 +199,7 @@ class Board:
         `proposed` are the decisions of this worker that they had been told.
         """
         self.told, self._reading = told, None
-        self._scores.clear()
+        self._known.clear()
         self.tell(self.standings.settle(proposed, stands))
         self._judged_at = float("-inf")
         self.look()
@@ -204,6 +212,7 @@ class Board:
             event = ChannelChanged(change.channel, kind, change.old, change.new, change.reason, self._worker)
             self.urgent = True
         self.standings.put(change.channel, change.decision, event)
+        self._known.clear()
 
     def no_permit(self, channel: str) -> None:
         """Another worker probes the channel just now; it is not asked for again at once."""
@@ -221,7 +230,7 @@ class Board:
 
     def pin(self, channel: str) -> Pin | None:
         """What the operator decided by hand, while it holds."""
-        pin = self.pins.get(channel)
+        pin = self._pins.get(channel)
         return pin if pin is not None and pin.holds(self._clock.now()) else None
 
     def weight(self, channel: str) -> float:
@@ -245,30 +254,32 @@ class Board:
 
     def _candidate(self, message: Message, channel: ports.Channel) -> Candidate | None:
         name = channel.profile.name
-        now, pin = self._clock.monotonic(), self.pin(name)
-        self.own.ready[name] = channel.ready
-        if not channel.ready or not self.enabled(name):
+        self._own.ready[name] = ready = channel.ready
+        if not ready:
             return None
+        kind = name, message.recipient.country, message.category.value
+        if (candidate := self._known.get(kind)) is None:
+            candidate = self._standing(*kind, channel.profile.cost)
+            if candidate is None:
+                return None
+            if not candidate.probe and not candidate.wait_s:
+                self._known[kind] = candidate
+        return candidate._replace(load=channel.load) if channel.load > candidate.load else candidate
+
+    def _standing(self, name: str, country: str, category: str, cost: float) -> Candidate | None:
+        """A channel that is ready, with the load on its rate, if it may be used."""
+        now, pin, reading = self._clock.monotonic(), self.pin(name), self.reading()
         wait_s = throttle.pause_s(self.standings.get(name, Throttle), now)
-        if wait_s > PAUSE_S:
+        if wait_s > PAUSE_S or not self.enabled(name):
             return None
-        load = max(channel.load, self.load(name))
         if pin is not None:
-            return Candidate(name, self.weight(name), 1.0, load, cost=channel.profile.cost, wait_s=wait_s)
+            return Candidate(name, self.weight(name), 1.0, self.load(name), cost=cost, wait_s=wait_s)
         state = self._breaker(name).state
         if state is State.OPEN or (state is State.HALF_OPEN and now < self._permits.get(name, now)):
             return None
-        health, latency_s = self._standing(name, message)
+        health, latency_s = reading.score(name, country, category), reading.latency_s(name)
         probe = state is State.HALF_OPEN
-        return Candidate(name, self.weight(name), health, load, latency_s, channel.profile.cost, probe, wait_s)
-
-    def _standing(self, channel: str, message: Message) -> tuple[float, float]:
-        country, category = message.recipient.country, message.category
-        reading = self.reading()
-        if (known := self._scores.get((channel, country, category))) is None:
-            known = reading.score(channel, country, category), reading.latency_s(channel)
-            self._scores[channel, country, category] = known
-        return known
+        return Candidate(name, self.weight(name), health, self.load(name), latency_s, cost, probe, wait_s)
 
     def _give_up(self, channel: str, now: float) -> None:
         old = self._breaker(channel)
@@ -287,10 +298,3 @@ class Board:
 
     def _breaker(self, channel: str) -> Breaker:
         return self.standings.get(channel, Breaker)
-
-
-def _says(outcome: Outcome) -> bool | None:
-    """Whether a submit speaks for or against the channel; a refused message and a throttle do neither."""
-    if isinstance(outcome, Accepted):
-        return True
-    return False if isinstance(outcome, ChannelFault | Unanswered) else None

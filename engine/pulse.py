@@ -17,6 +17,15 @@ FIRST_LATENCY_S = 1.0  #: of a channel nobody has used
 FAULT_LATENCY_S = 5.0  #: what a fault counts as at least: failing fast must not look like being fast
 
 
+class Beat(NamedTuple):
+    """One submit that ended."""
+
+    at: float
+    good: bool | None  #: None where it says nothing about the channel: refused messages, throttles
+    latency_s: float
+    segments: int
+
+
 class Ending(NamedTuple):
     """One submit that said something about the channel."""
 
@@ -30,7 +39,7 @@ class Span(NamedTuple):
     at: float  #: when it began
     good: int
     bad: int
-    sent: int  #: with those that say nothing about the channel: refused messages, throttles
+    sent: int  #: with those that say nothing about the channel
     segments: int  #: of all of them
 
 
@@ -44,27 +53,28 @@ class Pulse:
     latency_at: float | None = None
 
 
-def beat(pulse: Pulse, good: bool | None, latency_s: float, segments: int, now: float) -> Pulse:
-    """After one more submit; `good` is None where it says nothing about the channel."""
-    spans = pulse.spans
-    if not spans or now - spans[-1].at >= SPAN_S:
-        spans = (*(span for span in spans if now - span.at < SPANS_S), Span(now, 0, 0, 0, 0))
-    at, *counts = spans[-1]
-    more = (good is True, good is False, 1, segments)
-    spans = (*spans[:-1], Span(at, *(count + one for count, one in zip(counts, more, strict=True))))
-    if good is None:
-        return Pulse(pulse.endings, spans, pulse.latency_s, pulse.latency_at)
-    endings = (*pulse.endings[1 - ENDINGS :], Ending(now, good))
-    counts_as_s = latency_s if good else max(latency_s, FAULT_LATENCY_S)
-    return Pulse(endings, spans, _peak(pulse, counts_as_s, now), now)
+def after(pulse: Pulse, beats: Sequence[Beat]) -> Pulse:
+    """After some more submits, oldest first."""
+    endings, spans = list(pulse.endings), list(pulse.spans)
+    peak_s, peak_at = pulse.latency_s, pulse.latency_at
+    for at, good, took_s, segments in beats:
+        if not spans or at - spans[-1].at >= SPAN_S:
+            spans = [*(span for span in spans if at - span.at < SPANS_S), Span(at, 0, 0, 0, 0)]
+        began, well, ill, sent, cost = spans[-1]
+        spans[-1] = Span(began, well + (good is True), ill + (good is False), sent + 1, cost + segments)
+        if good is not None:
+            endings.append(Ending(at, good))
+            peak_s = _peak(peak_s, peak_at, took_s if good else max(took_s, FAULT_LATENCY_S), at)
+            peak_at = at
+    return Pulse(tuple(endings[-ENDINGS:]), tuple(spans), peak_s, peak_at)
 
 
-def _peak(pulse: Pulse, latency_s: float, now: float) -> float:
+def _peak(peak_s: float, peak_at: float | None, latency_s: float, now: float) -> float:
     """PeakEWMA as Finagle defines it: up at once, down with a time constant of 10 s."""
-    if pulse.latency_at is None or latency_s > pulse.latency_s:
+    if peak_at is None or latency_s > peak_s:
         return latency_s
-    kept = math.exp((pulse.latency_at - now) / LATENCY_TAU_S)
-    return pulse.latency_s * kept + latency_s * (1 - kept)
+    kept = math.exp((peak_at - now) / LATENCY_TAU_S)
+    return peak_s * kept + latency_s * (1 - kept)
 
 
 def latency_s(own: Pulse, others: Sequence[Pulse], usual_s: float, now: float) -> float:

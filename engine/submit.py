@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from engine import events, routing
 from engine.budget import RetryBudget
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 1.0  #: of waiting for room on one channel while others are left that might have some
 MAX_FAULTS = 3  #: channels found unwell in one round, before the message waits; a throttled one says only "later"
+
+
+_Line = tuple[str, "Category"]  #: those that wait for a channel, by category
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +56,40 @@ class Submit:
     #: Messages of a category that may wait for one channel at a time, for those who wait keep others, whose channel
     #: has room, from being taken up; more than that come back later. What is not named may all wait.
     may_wait: Mapping[Category, int] = field(default_factory=dict)
-    _waiting: Counter[tuple[str, Category]] = field(default_factory=Counter, init=False)
+    _waiting: Counter[_Line] = field(default_factory=Counter, init=False)
     _budget: RetryBudget = field(default_factory=RetryBudget, init=False)
 
     async def __call__(self, message: Message, grant: Granted) -> Receipt | NotNow:
-        receipt = self._receipt(message, State.FAILED)._replace(attempts=grant.attempts)
-        carrying = {name: channel for name, channel in self.channels.items() if channel.profile.carries(message)}
-        if not carrying:
-            return receipt._replace(
-                state=State.REJECTED, code="NO_CHANNEL", reason="No channel carries such a message."
-            )
-        enabled = {name for name in carrying if self.health.enabled(name)}
-        left, refused, faults = dict(carrying), set[str](), 0
+        left = {name: channel for name, channel in self.channels.items() if channel.profile.carries(message)}
+        if not left:
+            reason = "No channel carries such a message."
+            return self._receipt(message, State.REJECTED, grant.attempts, code="NO_CHANNEL", reason=reason)
+        carrying, refused, faults = tuple(left), dict[str, Refused](), 0
+        name, attempts = None, grant.attempts
         self._budget.sent(self.clock.monotonic())
         while faults < MAX_FAULTS and (choice := await self._choose(message, left)):
-            name = choice.name
-            outcome = await self._try(left.pop(name), message, grant, choice)
+            outcome = await self._try(left.pop(choice.name), message, grant, choice)
             if outcome is None:
                 continue
-            now = self.clock.now()
-            receipt = receipt._replace(attempts=receipt.attempts + 1, channel=name, at=now)
+            name, attempts = choice.name, attempts + 1
             match outcome:
                 case Accepted(carrier_id):
-                    submitted = receipt._replace(state=State.SUBMITTED, final=False, submitted_at=now)
-                    return submitted._replace(carrier_id=carrier_id, code=None, reason=None)
+                    return self._receipt(message, State.SUBMITTED, attempts, name, carrier_id)
                 case Unanswered(reason):
-                    unknown = receipt._replace(state=State.UNKNOWN, final=False, submitted_at=now)
-                    return unknown._replace(code="NO_ANSWER", reason=reason)
-                case Refused(code, reason):
-                    receipt = receipt._replace(code=code, reason=reason)
-                    refused.add(name)
+                    return self._receipt(
+                        message, State.UNKNOWN, attempts, channel=name, code="NO_ANSWER", reason=reason
+                    )
+                case Refused():
+                    refused[name] = outcome
                 case ChannelFault():
                     faults += 1
                     if not self._budget.spend(self.clock.monotonic()):
                         break
-        return receipt if enabled and enabled <= refused else NotNow(receipt.attempts)
+        enabled = {each for each in carrying if self.health.enabled(each)}
+        if not enabled or enabled - refused.keys():
+            return NotNow(attempts)
+        last = [*refused.values()][-1]
+        return self._receipt(message, State.FAILED, attempts, channel=name, code=last.code, reason=last.reason)
 
     async def _choose(self, message: Message, left: Mapping[str, ports.Channel]) -> _Choice | None:
         """The channel to try next; None if none may be tried now."""
@@ -110,13 +111,11 @@ class Submit:
         timeout_s = channel.profile.timeout_s
         budget_s = grant.deadline - timeout_s - self.clock.monotonic()
         within_s = (budget_s if choice.last else min(budget_s, PATIENCE_S)) - choice.wait_s
-        with ExitStack() as waiting:
-            self._waiting[line] += 1
-            waiting.callback(self._stop_waiting, line)
+        with _Waiting(self._waiting, line) as waiting:
             if choice.wait_s:
                 await asyncio.sleep(choice.wait_s)
             async with channel.place(message, within_s, self.health.rate(line[0])) as free:
-                waiting.close()
+                waiting.over()
                 started = self.clock.monotonic()
                 if not free or started + timeout_s > grant.deadline:
                     return None
@@ -138,11 +137,47 @@ class Submit:
     def _crowded(self, name: str, category: Category) -> bool:
         return self._waiting[name, category] >= self.may_wait.get(category, inf)
 
-    def _stop_waiting(self, line: tuple[str, Category]) -> None:
-        self._waiting[line] -= 1
-
-    def _receipt(self, message: Message, state: State) -> Receipt:
-        receipt = receipt_for(
-            message.job, state, self.clock.now(), category=message.category, to=message.recipient.number
+    def _receipt(
+        self,
+        message: Message,
+        state: State,
+        attempts: int,
+        channel: str | None = None,
+        carrier_id: str | None = None,
+        code: str | None = None,
+        reason: str | None = None,
+    ) -> Receipt:
+        now = self.clock.now()
+        receipt = receipt_for(message.job, state, now, category=message.category, to=message.recipient.number)
+        submitted_at = now if receipt.taken else None
+        return receipt._replace(
+            attempts=attempts,
+            segments=message.segments,
+            submitted_at=submitted_at,
+            channel=channel,
+            carrier_id=carrier_id,
+            code=code,
+            reason=reason,
         )
-        return receipt._replace(segments=message.segments)
+
+
+class _Waiting:
+    """Counts one more in a line, until it is over."""
+
+    def __init__(self, lines: Counter[_Line], line: _Line) -> None:
+        self._lines = lines
+        self._line: _Line | None = line
+
+    def __enter__(self) -> Self:
+        assert self._line
+        self._lines[self._line] += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over()
+
+    def over(self) -> None:
+        """It has what it waited for; saying so again changes nothing."""
+        if self._line:
+            self._lines[self._line] -= 1
+            self._line = None

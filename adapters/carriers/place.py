@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.carriers.room import Room
@@ -12,8 +11,6 @@ from engine.message import Category
 from engine.turns import Later, Pace, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from engine.message import Message
     from engine.turns import Answer
 
@@ -31,6 +28,27 @@ class RateCap(Protocol):
         Only a turn is reserved: whoever does not take it leaves the channel idle for so long.
         """
         ...
+
+
+class Place:
+    """A message's place on a channel; not a generator, for one is made for each message."""
+
+    __slots__ = "_held", "_message", "_places", "_rate", "_within_s"
+
+    def __init__(self, places: Places, message: Message, within_s: float, rate: float) -> None:
+        self._places = places
+        self._message = message
+        self._within_s = within_s
+        self._rate = rate
+        self._held = False
+
+    async def __aenter__(self) -> bool:
+        self._held = await self._places.enter(self._message, self._within_s, self._rate)
+        return self._held
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._held:
+            self._places.leave()
 
 
 class Places:
@@ -58,22 +76,29 @@ class Places:
         """The share of the window in use, from 0 to 1; 1 where there is no window."""
         return min(1.0, self._room.held / self.window) if self.window else 1.0
 
-    @asynccontextmanager
-    async def place(self, message: Message, within_s: float, rate: float = math.inf) -> AsyncIterator[bool]:
+    def place(self, message: Message, within_s: float, rate: float = math.inf) -> Place:
         """Wait for a place and then for its turn; False if they do not come within the time.
 
         `rate` is what the carrier bears at present, in segments a second; it counts where it is below the cap.
         """
-        wait_s = await self._take(message, asyncio.get_running_loop().time() + within_s, min(rate, self._rate))
-        if wait_s is None:
-            yield False
-            return
-        try:
-            if wait_s:
+        return Place(self, message, within_s, min(rate, self._rate))
+
+    async def enter(self, message: Message, within_s: float, rate: float) -> bool:
+        """Hold a place and wait for its turn; False, and no place, if they do not come within the time."""
+        if math.isinf(rate) and self._room.take_free():
+            return True
+        wait_s = await self._take(message, asyncio.get_running_loop().time() + within_s, rate)
+        if wait_s:
+            try:
                 await asyncio.sleep(wait_s)
-            yield True
-        finally:
-            self._room.leave()
+            except BaseException:
+                self.leave()
+                raise
+        return wait_s is not None
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._room.leave()
 
     async def drain(self) -> None:
         """Wait until every place is free, and give none away any more."""

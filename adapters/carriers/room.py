@@ -26,10 +26,16 @@ class Room:
         self._size = size
         self._hand_out()
 
-    async def take(self, rank: int = 0) -> None:
-        """Wait for a place, before all of a higher rank; each must be given back with `leave`."""
+    def take_free(self) -> bool:
+        """Have a place if one is free and nobody waits for it; it must be given back with `leave`."""
         if self._free and not any(self._lines.values()):
             self.held += 1
+            return True
+        return False
+
+    async def take(self, rank: int = 0) -> None:
+        """Wait for a place, before all of a higher rank; each must be given back with `leave`."""
+        if self.take_free():
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines[rank][turn] = None

@@ -13,7 +13,7 @@ from engine import health, pulse
 from engine.decay import Spread, Tally, noted, quantile, shrunk, together
 from engine.health import HALF_LIFE_S
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
-from engine.pulse import Pulse, beat
+from engine.pulse import Beat, Pulse
 from engine.routing import Profile
 from engine.terms import Terms
 from tests.carriers import message
@@ -31,6 +31,10 @@ def after(outcomes: list[Outcome], every_s: float = 0.1) -> tuple[MemoryHealthBo
         clock.elapse(every_s)
         board.observe("alpha", message(), outcome, 0.1)
     return board, clock
+
+
+def beat(seen: Pulse, good: bool, latency_s: float, segments: int, now: float) -> Pulse:
+    return pulse.after(seen, [Beat(now, good, latency_s, segments)])
 
 
 def score(*outcomes: Outcome) -> float:
