@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import phonenumbers
 
@@ -11,6 +11,7 @@ from engine.message import Recipient
 
 CACHED = 10_000  #: newest numbers; verification codes come to the same few, campaigns to each once
 #: ASCII digits and common separators; no letters, no extensions, nothing long enough to keep a parser busy
+_E164 = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
 _PLAUSIBLE = re.compile(r"\+?[0-9(][0-9 ().-]{2,30}", re.ASCII)
 
 
@@ -39,10 +40,35 @@ class PhoneNumbers:
 
     def _read(self, to: str) -> Recipient | None:
         try:
-            number = phonenumbers.parse(to, self._region)
+            number = written_out(to) or phonenumbers.parse(to, self._region)
         except phonenumbers.NumberParseException:
             return None
         country = phonenumbers.region_code_for_number(number)
         if country is None or not phonenumbers.is_valid_number_for_region(number, country):
             return None
         return Recipient(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), country)
+
+
+def written_out(to: str) -> phonenumbers.PhoneNumber | None:
+    """What parsing an E.164 number gives, for 2 us instead of 12; None where it might find more to it.
+
+    That is where the rest of the number may begin with a national prefix, which would be left out, or with a zero.
+    """
+    if not _E164.fullmatch(to):
+        return None
+    for end in (2, 3, 4):
+        if (code := int(to[1:end])) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            national = to[end:]
+            if national.startswith("0") or _prefix(code).match(national):
+                return None
+            return phonenumbers.PhoneNumber(country_code=code, national_number=int(national))
+    return None
+
+
+@cache
+def _prefix(country_code: int) -> re.Pattern[str]:
+    """What may stand in front of a country's national numbers; nothing matches where nothing may."""
+    region = phonenumbers.region_code_for_country_code(country_code)
+    plan = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country_code, region)
+    assert plan
+    return re.compile(plan.national_prefix_for_parsing or r"(?!)")

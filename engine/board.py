@@ -257,7 +257,7 @@ class Board:
         self._own.ready[name] = ready = channel.ready
         if not ready:
             return None
-        kind = name, message.recipient.country, message.category.value
+        kind = name, message.recipient.country, message.category
         if (candidate := self._known.get(kind)) is None:
             candidate = self._standing(*kind, channel.profile.cost)
             if candidate is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from engine.receipts import Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A worker's wish to deliver a job."""
 
     job: UUID
@@ -25,8 +24,7 @@ class Claim:
     promotes: str | None = None  #: the account whose promotion it is; not granted if the recipient opted out of them
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """The job is this worker's until `deadline`; every charge is taken."""
 
     claim: Claim
@@ -37,29 +35,25 @@ class Granted:
     doubt: Receipt | None = None  #: the unknown outcome despite which it was granted; it may have been sent
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(NamedTuple):
     """Another worker holds the job for this much longer."""
 
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """The job has a receipt already, which may be the news that its outcome is unknown."""
 
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
+class Abandoned(NamedTuple):
     """A worker held the job, may have submitted it, and never came back: the outcome is unknown."""
 
     attempts: int  #: submits made under grants before that worker's
 
 
-@dataclass(frozen=True, slots=True)
-class Limited:
+class Limited(NamedTuple):
     """A rule does not admit the message; nothing was charged."""
 
     rule: Rule

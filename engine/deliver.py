@@ -127,7 +127,7 @@ class Deliver:
             return expired._replace(attempts=grant.attempts)
         # Only now, for a look-up may cost money, and most of what is not sent was refused before.
         operator = await self.operators.operator_of(composed.recipient)
-        return await self.submit(composed._replace(operator=operator), grant)
+        return await self.submit(composed._replace(operator=operator) if operator else composed, grant)
 
     async def _advance(self, delivery: ports.Delivery, number: str, receipt: Receipt) -> None:
         standing = await self.ledger.advance(number, receipt)

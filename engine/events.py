@@ -6,7 +6,7 @@ No event carries a full number or a text.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from engine.receipts import DeliveryReceipt, NotSent, Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """One submit to a channel ended."""
 
     job: UUID
@@ -41,8 +40,7 @@ class ChannelChanged:
     by: str  #: the worker, or the operator
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """A receipt was published; `age_s` is the time since the job was enqueued."""
 
     receipt: Receipt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.carrier_ids import Rule, bounded, rule, same_number
 from engine.receipts import State
@@ -20,8 +20,7 @@ _ORDER = {each: nth for nth, each in enumerate(Rule)}
 _BY_NUMBER = {True: 0, None: 1, False: 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A carrier's id, as it stood in its answer to the submit, and the message or part of a message it stands for."""
 
     carrier_id: str
@@ -31,8 +30,7 @@ class Link:
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A link that a delivery receipt means, and by which rule."""
 
     link: Link

@@ -30,7 +30,7 @@ class Fresh:
         """A submit ended. Whether that speaks for or against the channel; refused messages and throttles do neither."""
         taken, failed = isinstance(outcome, Accepted), isinstance(outcome, ChannelFault | Unanswered)
         good = taken if taken or failed else None
-        kind = channel, message.recipient.country, message.category.value
+        kind = channel, message.recipient.country, message.category
         self._beats[kind].append(Beat(now, good, latency_s, message.segments))
         return good
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,8 +45,7 @@ class Rule:
         return "LIMIT_" + re.sub(r"[^A-Z0-9]+", "_", self.name.upper()).strip("_")
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """One count a message is to be charged to: the rule and the values of its key."""
 
     rule: Rule

@@ -7,10 +7,10 @@ back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The carrier took the message; `carrier_id` is its name for it."""
 
     carrier_id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine import events, receipts
@@ -44,9 +44,9 @@ class Resolve:
         if now < unknown.at + self.policy.unknown_grace[unknown.category]:
             return Done(unknown)
         if unknown.category in self.policy.resend:
-            match await self.ledger.begin(replace(claim, despite=unknown.id)):
+            match await self.ledger.begin(claim._replace(despite=unknown.id)):
                 case Granted() as grant:
-                    return replace(grant, attempts=unknown.attempts, doubt=unknown)
+                    return grant._replace(attempts=unknown.attempts, doubt=unknown)
         return await self._advance(claim, receipts.given_up(unknown, now))
 
     def next_look_s(self, unknown: Receipt) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
@@ -53,7 +53,7 @@ async def nothing() -> None: ...
 
 
 def promotion(account: str = "shop", recipient: str = NUMBER) -> Claim:
-    return replace(claim(charge(ONE_AN_HOUR, recipient), recipient=recipient), promotes=account)
+    return claim(charge(ONE_AN_HOUR, recipient), recipient=recipient)._replace(promotes=account)
 
 
 async def test_a_promotion_to_a_number_that_opted_out_is_not_granted(bench: Bench) -> None:

@@ -524,7 +524,7 @@ async def test_a_delivery_receipt_for_a_job_in_hand_is_asked_for_again() -> None
 async def test_nothing_told_holds_a_number_or_a_text() -> None:
     world = World()
     await asyncio.gather(world.run(world.job()), world.run(world.job()))
-    told = "".join(str(replace(e, receipt=None)) if hasattr(e, "receipt") else str(e) for e in world.events)
+    told = "".join(str(e._replace(receipt=None)) if hasattr(e, "receipt") else str(e) for e in world.events)
     assert NUMBER not in told
     assert "1234" not in told
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.numbers import CACHED, PhoneNumbers
+from adapters.numbers import CACHED, PhoneNumbers, written_out
 from engine.message import Recipient
 
 IN_CHINA = PhoneNumbers("CN")
@@ -117,3 +118,37 @@ def test_the_memory_of_numbers_is_bounded() -> None:
 def test_an_unknown_default_region_is_refused(region: str) -> None:
     with pytest.raises(ValueError, match="no region with a numbering plan"):
         PhoneNumbers(region)
+
+
+_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+_EXAMPLES = [
+    phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+    if (example := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
+]
+
+
+def _parsed(to: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(to, "CN")
+    except phonenumbers.NumberParseException:
+        return None
+
+
+@given(
+    st.builds("+{}{}".format, st.sampled_from(_CODES), st.from_regex(r"[0-9]{2,14}", fullmatch=True))
+    | st.builds(
+        lambda number, at, digit: number[: at % len(number)] + digit + number[at % len(number) + 1 :],
+        st.sampled_from(_EXAMPLES),
+        st.integers(2, 20),
+        st.sampled_from("0123456789"),
+    )
+)
+def test_what_is_read_without_parsing_is_what_parsing_gives(to: str) -> None:
+    assert (found := written_out(to)) is None or found == _parsed(to)
+
+
+def test_nearly_every_mobile_number_is_read_without_parsing() -> None:
+    read = [to for to in _EXAMPLES if written_out(to)]
+    assert len(read) > 0.9 * len(_EXAMPLES)
+    assert all(written_out(to) == _parsed(to) for to in read)

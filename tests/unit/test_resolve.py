@@ -230,7 +230,7 @@ async def test_evidence_waits_while_another_worker_holds_the_job() -> None:
     job = world.job(expires_at=world.clock.now() + timedelta(days=1))
     unknown = await world.run(job)
     claim = world.claim_of(unknown)
-    assert isinstance(await world.ledger.begin(replace(claim, despite=unknown.id)), Granted)
+    assert isinstance(await world.ledger.begin(claim._replace(despite=unknown.id)), Granted)
     world.channel.knows = world.dlr()
     await world.deliver.resolve(claim, unknown)
     assert world.states == [UNKNOWN]
@@ -297,7 +297,7 @@ async def test_a_worker_lost_while_it_sent_once_more_is_no_reason_for_a_third_ti
     job = world.job(expires_at=world.clock.now() + timedelta(days=1))
     unknown = await world.run(job)
     world.clock.go(GRACE_S)
-    assert isinstance(await world.ledger.begin(replace(world.claim_of(unknown), despite=unknown.id)), Granted)
+    assert isinstance(await world.ledger.begin(world.claim_of(unknown)._replace(despite=unknown.id)), Granted)
     world.clock.go(31)
     await world.run(job, 1)
     assert world.states == [UNKNOWN, GIVEN_UP]
