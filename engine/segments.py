@@ -25,17 +25,17 @@ _GSM7 = GSM7_BASIC | GSM7_EXTENSION
 
 @dataclass(frozen=True, slots=True)
 class Alphabet:
-    """A way of counting: units a character takes, units of a single part, units of each part of several."""
+    """A way of counting: units a text takes, units of a single part, units of each part of several."""
 
     name: str
     alone: int
     each: int
-    width: Callable[[str], int]
+    units: Callable[[str], int]
 
 
-CHINA = Alphabet("china", 70, 67, lambda _: 1)
-GSM7 = Alphabet("gsm7", 160, 153, lambda char: 2 if char in GSM7_EXTENSION else 1)
-UCS2 = Alphabet("ucs2", 70, 67, lambda char: 2 if char > "\uffff" else 1)
+CHINA = Alphabet("china", 70, 67, len)
+GSM7 = Alphabet("gsm7", 160, 153, lambda text: len(text) + sum(map(GSM7_EXTENSION.__contains__, text)))
+UCS2 = Alphabet("ucs2", 70, 67, lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2)
 
 
 def alphabet_for(text: str, country: str) -> Alphabet:
@@ -47,11 +47,10 @@ def alphabet_for(text: str, country: str) -> Alphabet:
 
 def split(text: str, alphabet: Alphabet) -> list[str]:
     """The parts of a text; a character of two units (a surrogate or escape pair) is never cut."""
-    widths = [alphabet.width(char) for char in text]
-    if sum(widths) <= alphabet.alone:
+    if alphabet.units(text) <= alphabet.alone:
         return [text]
     parts, start, used = [], 0, 0
-    for position, width in enumerate(widths):
+    for position, width in enumerate(map(alphabet.units, text)):
         if used + width > alphabet.each:
             parts.append(text[start:position])
             start, used = position, 0

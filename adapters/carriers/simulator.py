@@ -124,7 +124,7 @@ class SimulatedChannel:
         return Accepted(carrier_id)
 
     def _take(self, message: Message, latency_s: float) -> str:
-        carrier_id = f"{self._name}-{self.counts['taken']}"
+        carrier_id = f"sim-{self._name}-{self.counts['taken']}"
         self.counts["taken"] += 1
         self.taken.append(Taken(carrier_id, message.job.id))
         for coming in self._behaviour.draw_reports(latency_s, self._rng):

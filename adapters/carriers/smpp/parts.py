@@ -27,7 +27,7 @@ MAX_PARTS = 255  #: their number has one octet
 MAX_PAYLOAD = MAX_VALUE - 1024  #: octets, so that the whole PDU stays below 64 KiB
 REMEMBERED = 10_000  #: pairs of sender and recipient
 
-_LATIN1 = segments.Alphabet("latin1", 140, 134, lambda _: 1)
+_LATIN1 = segments.Alphabet("latin1", 140, 134, len)
 
 
 class Way(StrEnum):
@@ -125,7 +125,7 @@ def _pieces(text: str, country: str, alphabet: Alphabet, data_coding: int) -> li
     room = _room(alphabet, data_coding)
     pieces = segments.split(text, segments.alphabet_for(text, country))
     most = room.alone if len(pieces) == 1 else room.each
-    if all(sum(map(room.width, piece)) <= most for piece in pieces):
+    if all(room.units(piece) <= most for piece in pieces):
         return pieces
     return segments.split(text, room)
 
