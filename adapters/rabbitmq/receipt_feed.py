@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -52,14 +53,21 @@ class RabbitReceiptFeed(Generic[R]):
         publisher: Publisher,
         clock: Clock,
         telemetry: Telemetry,
+        *,
+        every_s: float = 0.0,
     ) -> None:
-        """`decode` reads a body or raises `wire.BadBodyError`; the publisher puts such a body aside."""
+        """`decode` reads a body or raises `wire.BadBodyError`; the publisher puts such a body aside.
+
+        A batch follows the one before after `every_s` at the earliest: what comes quickly makes large batches.
+        """
         self.outage = Outage(f"rabbitmq {queue.removeprefix(f'{prefix}.')}", clock, telemetry)
         self._decode = decode
         self._detours = Detours(publisher, Names(prefix), clock, telemetry)
         self._consumer = Consumer(
             url, prefix, {queue: PREFETCH}, self._receive, forget=self._forget, outage=self.outage
         )
+        self._every_s = every_s
+        self._last_at = float("-inf")
         self._arrived: asyncio.Queue[RabbitReceiptBatch[R] | None] = asyncio.Queue()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -69,6 +77,7 @@ class RabbitReceiptFeed(Generic[R]):
 
     async def next_batch(self) -> RabbitReceiptBatch[R] | None:
         """Everything at hand up to some 2000 receipts, waiting for one; None once `close_intake` was called."""
+        await asyncio.sleep(self._last_at + self._every_s - time.monotonic())
         receipts: list[R] = []
         origins: list[tuple[Subscription, int]] = []
         while not receipts or (len(receipts) < MAX_BATCH and not self._arrived.empty()):
@@ -78,6 +87,7 @@ class RabbitReceiptFeed(Generic[R]):
                 return None
             receipts += message.receipts
             origins += message.origins
+        self._last_at = time.monotonic()
         return RabbitReceiptBatch(receipts, origins)
 
     def close_intake(self) -> None:

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from adapters.rabbitmq.publisher import Publisher
     from engine.receipts import Receipt
 
-BODIES_AT_ONCE = 8
-
 
 class RabbitReceiptPublisher:
-    """Publishes the receipts of one moment together, one body per account."""
+    """Publishes the receipts of one moment together, one body per account.
+
+    What comes while a body waits for its confirm goes into the next one: many receipts a body cost the broker, the
+    recorder and every other reader far less than many bodies.
+    """
 
     def __init__(self, publisher: Publisher, prefix: str) -> None:
         self._publisher = publisher
         self._exchange = Names(prefix).receipts
-        self._together: Coalescer[Receipt, None] = Coalescer(
-            self._publish, max_batch=wire.MAX_JOBS, max_batches=BODIES_AT_ONCE
-        )
+        self._together: Coalescer[Receipt, None] = Coalescer(self._publish, max_batch=wire.MAX_JOBS)
 
     async def publish(self, receipt: Receipt) -> None:
         """Returns once the broker has confirmed the receipt, however long that takes."""
