@@ -91,7 +91,7 @@ class Board:
         # A pause is waited for only where no other channel could be used meanwhile.
         found = [candidate for candidate in found if not candidate.wait_s] or found
         closed = [candidate for candidate in found if not candidate.probe]
-        if message.category is Category.OTP and closed:
+        if message.category is Category.OTP and 0 < len(closed) < len(found):
             now = self._clock.monotonic()
             return closed + [c for c in found if c.probe and breaker.takes_codes(self._breaker(c.name), now)]
         return found
@@ -264,7 +264,7 @@ class Board:
                 return None
             if not candidate.probe and not candidate.wait_s:
                 self._known[kind] = candidate
-        return candidate._replace(load=channel.load) if channel.load > candidate.load else candidate
+        return candidate._replace(load=load) if (load := channel.load) > candidate.load else candidate
 
     def _standing(self, name: str, country: str, category: str, cost: float) -> Candidate | None:
         """A channel that is ready, with the load on its rate, if it may be used."""

@@ -55,10 +55,12 @@ class Deliver:
     policy: Policy
 
     async def __call__(self, delivery: ports.Delivery) -> None:
-        job, now = delivery.job, self.clock.now()
-        # One that ends before it may begin is told so when it ends.
-        if job.not_before is not None and now < (due_at := min(job.not_before, job.expires_at or job.not_before)):
-            return await self._keep_until(due_at, delivery, (due_at - now).total_seconds())
+        job = delivery.job
+        if job.not_before is not None:
+            # One that ends before it may begin is told so when it ends.
+            due_at, now = min(job.not_before, job.expires_at or job.not_before), self.clock.now()
+            if now < due_at:
+                return await self._keep_until(due_at, delivery, (due_at - now).total_seconds())
         recipient = self.numbers.read(job.to)
         number = recipient.number if recipient else UNREADABLE
         composed = compose(job, recipient, self.directory)

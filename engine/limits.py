@@ -87,7 +87,7 @@ def charges_to(
         "to": to,
         "signature": signature or "",
         "template": template or "",
-        "category": category.value,
+        "category": category,
     }
     found = [
         Charge(rule, "\x1f".join((rule.name, *(values[field] for field in rule.key))))

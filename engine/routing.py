@@ -79,13 +79,15 @@ def weights(candidates: Sequence[Candidate], category: Category) -> dict[str, fl
     healthiest = max(c.health for c in candidates)
     cheapest, dearest = min(c.cost for c in candidates), max(c.cost for c in candidates)
     found = {}
-    for c in candidates:
+    for name, weight, health, load, latency_s, cost, _, _ in candidates:
+        factors = health * room(load)
+        if latency_s and latency_s > fastest_s:
+            factors *= (fastest_s / latency_s) ** HASTE[category]
         # What is much less healthy gets no advantage of being cheap.
-        cost = c.cost if c.health >= healthiest - HEALTH_BEFORE_COST else dearest
-        cheapness = cheapest / cost if cost > 0 else 1.0
-        haste = fastest_s / c.latency_s if c.latency_s else 1.0
-        factors = c.health * haste ** HASTE[category] * cheapness ** THRIFT[category] * room(c.load)
-        found[c.name] = max(0.0, c.weight) * factors
+        price = cost if health >= healthiest - HEALTH_BEFORE_COST else dearest
+        if price > cheapest:
+            factors *= (cheapest / price) ** THRIFT[category]
+        found[name] = max(0.0, weight) * factors
     return found
 
 

@@ -74,7 +74,8 @@ class Places:
     @property
     def load(self) -> float:
         """The share of the window in use, from 0 to 1; 1 where there is no window."""
-        return min(1.0, self._room.held / self.window) if self.window else 1.0
+        room = self._room
+        return min(1.0, room.held / room.size) if room.size else 1.0
 
     def place(self, message: Message, within_s: float, rate: float = math.inf) -> Place:
         """Wait for a place and then for its turn; False if they do not come within the time.

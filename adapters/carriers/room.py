@@ -11,19 +11,14 @@ class Room:
 
     def __init__(self, size: int) -> None:
         self.held = 0
-        self._size = size
+        self.size = size  #: how many places there are; more may still be held after it was made smaller
         self._lines: defaultdict[int, OrderedDict[asyncio.Future[None], None]] = defaultdict(OrderedDict)
         self._closed = False
         self._left = asyncio.Event()
 
-    @property
-    def size(self) -> int:
-        """How many places there are; more may still be held after it was made smaller."""
-        return self._size
-
     def resize(self, size: int) -> None:
         """Have so many places from now on."""
-        self._size = size
+        self.size = size
         self._hand_out()
 
     def take_free(self) -> bool:
@@ -62,7 +57,7 @@ class Room:
 
     @property
     def _free(self) -> bool:
-        return self.held < self._size and not self._closed
+        return self.held < self.size and not self._closed
 
     def _hand_out(self) -> None:
         while self._free and (line := self._first_line()):
