@@ -1,4 +1,4 @@
-"""The JSON that others rely on (contract 1 and 2): bodies of jobs in, bodies of receipts out."""
+"""The JSON of jobs that others rely on (contract 1), and what all bodies have in common."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID  # noqa: TC003  (msgspec resolves it)
 
 import msgspec
-from msgspec.structs import astuple
 
 from engine.message import Category, Job
-from engine.receipts import Receipt, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JOBS = 500
@@ -22,6 +20,7 @@ MAX_JOBS = 500
 MAX_TO = 1024  #: characters; whatever is shorter and no number is its job's mistake, not the body's
 ID_TIME_TRUSTED = timedelta(days=7)
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  #: what decoding may raise
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -43,63 +42,10 @@ class _JobBody(msgspec.Struct, frozen=True):
     expires_at: Instant | None = None
 
 
-class _ReceiptBody(msgspec.Struct, frozen=True):
-    """As it is read: `v`, and then the fields of a `Receipt` in the order of that."""
-
-    v: int
-    job: UUID
-    account: str
-    to: str
-    category: Category
-    state: State
-    final: bool
-    at: Instant
-    enqueued_at: Instant
-    signature: str | None = None
-    template: str | None = None
-    ref: str | None = None
-    extend: str | None = None
-    code: str | None = None
-    reason: str | None = None
-    channel: str | None = None
-    carrier_id: str | None = None
-    attempts: int = 0
-    segments: int = 0
-    submitted_at: Instant | None = None
-
-
-class _ReceiptFields(msgspec.Struct):
-    """As it is written, in the order of contract 2; with `extend` where the job has one, to know a reply by."""
-
-    v: int
-    id: UUID
-    job: UUID
-    account: str
-    to: str
-    signature: str | None
-    template: str | None
-    category: Category
-    ref: str | None
-    state: State
-    final: bool
-    code: str | None
-    reason: str | None
-    channel: str | None
-    carrier_id: str | None
-    attempts: int
-    segments: int
-    at: str
-    enqueued_at: str
-    submitted_at: str | None
-    extend: str | msgspec.UnsetType
-
-
 _items = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _job = msgspec.json.Decoder(_JobBody)
 _jobs = msgspec.json.Decoder(list[_JobBody])
-_receipt = msgspec.json.Decoder(_ReceiptBody)
-_receipts = msgspec.json.Decoder(list[_ReceiptBody])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -121,8 +67,8 @@ def decode_jobs(
     _check_size(body)
     try:
         bodies = _jobs.decode(body) if body.lstrip()[:1] == b"[" else [_job.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadBodyError(_say(error)) from None
+    except UNREADABLE as error:
+        raise BadBodyError(say(error)) from None
     _check_count(len(bodies))
     return [_to_job(item, category, received_at, enqueued_at, traceparent) for item in bodies]
 
@@ -136,8 +82,8 @@ def decode_each(body: bytes, category: Category, *, received_at: datetime) -> li
     _check_size(body)
     try:
         items = _list.decode(body) if body.lstrip()[:1] == b"[" else [_items.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadBodyError(_say(error)) from None
+    except UNREADABLE as error:
+        raise BadBodyError(say(error)) from None
     _check_count(len(items))
     verdicts: list[Job | BadBodyError] = []
     for item in items:
@@ -145,60 +91,14 @@ def decode_each(body: bytes, category: Category, *, received_at: datetime) -> li
             verdicts.append(_to_job(_job.decode(item), category, received_at, received_at, None))
         except BadBodyError as error:
             verdicts.append(error)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            verdicts.append(BadBodyError(_say(error)))
+        except UNREADABLE as error:
+            verdicts.append(BadBodyError(say(error)))
     return verdicts
 
 
 def encode_jobs(jobs: Sequence[Job]) -> bytes:
     """The body that stands for jobs; their category, time and trace travel beside it."""
     return _encode([_job_fields(job) for job in jobs])
-
-
-def encode_receipts(receipts: Iterable[Receipt]) -> bytes:
-    """The body that stands for receipts, always an array."""
-    return b"[" + b",".join(map(encode_receipt, receipts)) + b"]"
-
-
-@lru_cache(maxsize=1024)
-def encode_receipt(receipt: Receipt) -> bytes:
-    """One receipt on its own, for an answer over HTTP or a record in a store.
-
-    Remembered for a while: what the ledger is told is published right after.
-    """
-    r = receipt
-    return _encode(
-        _ReceiptFields(
-            1, r.id, r.job, r.account, r.to, r.signature, r.template, r.category, r.ref, r.state, r.final, r.code,
-            r.reason, r.channel, r.carrier_id, r.attempts, r.segments, rfc3339(r.at), rfc3339(r.enqueued_at),
-            None if r.submitted_at is None else rfc3339(r.submitted_at),
-            msgspec.UNSET if r.extend is None else r.extend,
-        )
-    )  # fmt: skip
-
-
-def decode_receipt(body: bytes) -> Receipt:
-    """What `encode_receipt` encoded.
-
-    Raises:
-        BadBodyError: it is no receipt.
-    """
-    try:
-        return _to_receipt(_receipt.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadBodyError(_say(error)) from None
-
-
-def decode_receipts(body: bytes) -> list[Receipt]:
-    """The receipts of a body.
-
-    Raises:
-        BadBodyError: it is no array of receipts.
-    """
-    try:
-        return [_to_receipt(item) for item in _receipts.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadBodyError(_say(error)) from None
 
 
 @lru_cache(maxsize=1024)
@@ -262,10 +162,6 @@ def _job_fields(job: Job) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _to_receipt(body: _ReceiptBody) -> Receipt:
-    return Receipt._make(astuple(body)[1:])
-
-
 def _check_size(body: bytes) -> None:
     if len(body) > MAX_BODY_BYTES:
         raise BadBodyError(f"the body has {len(body)} bytes; {MAX_BODY_BYTES} are allowed")
@@ -276,7 +172,8 @@ def _check_count(count: int) -> None:
         raise BadBodyError(f"the array has {count} jobs; 1 to {MAX_JOBS} are allowed")
 
 
-def _say(error: Exception) -> str:
+def say(error: Exception) -> str:
+    """Why a body could not be read, without quoting it."""
     if isinstance(error, msgspec.MsgspecError):
         return str(error)
     return "the body is not UTF-8" if isinstance(error, UnicodeDecodeError) else "the body is nested too deeply"

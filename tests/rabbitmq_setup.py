@@ -21,7 +21,7 @@ from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import Publisher
 from adapters.rabbitmq.receipt_feed import RabbitReceiptFeed
 from adapters.rabbitmq.topology import Names, declare
-from adapters.wire import decode_receipts
+from adapters.wire_receipts import decode_receipts
 from engine.events import Event
 from engine.message import Category, Job
 from engine.receipts import Receipt, State, receipt_for

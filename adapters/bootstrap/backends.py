@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from adapters.bootstrap.health import own_board, shared_board
 from adapters.memory.correlator import MemoryCorrelator
@@ -35,8 +35,8 @@ from adapters.redis.ledger import RedisLedger
 from adapters.redis.opt_outs import RedisOptOuts
 from adapters.redis.rate_cap import RedisRateCap
 from adapters.redis.recall import Recall
-from adapters.wire import decode_receipts
 from adapters.wire_inbound import decode_inbound
+from adapters.wire_receipts import decode_published
 from config import policy
 from config.load import ConfigError, variable
 
@@ -100,7 +100,8 @@ class Backends:
     correlator: ports.Correlator
     rate_cap: RateCap
     publisher: ports.ReceiptPublisher
-    feed: ClosableFeed[Receipt]
+    feed: ClosableFeed[Any]
+    record: Callable[[Sequence[Any]], Awaitable[None]]  #: stores what `feed` hands out
     log: ports.EvidenceLog
     evidence: ClosableFeed[Evidence]
     store: ports.MessageStore
@@ -127,7 +128,7 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
     publisher.subscribe(feed.put)
     inbound: MemoryReceiptFeed[InboundMessage] = MemoryReceiptFeed()
     reply_publisher: MemoryReceiptPublisher[Reply] = MemoryReceiptPublisher()
-    opt_outs = MemoryOptOuts()
+    opt_outs, store = MemoryOptOuts(), MemoryMessageStore()
     yield Backends(
         queue=queue,
         intake=queue,
@@ -137,9 +138,10 @@ async def embedded(clock: ports.Clock) -> AsyncIterator[Backends]:
         rate_cap=MemoryRateCap(clock),
         publisher=publisher,
         feed=feed,
+        record=store.merge,
         log=evidence,
         evidence=evidence,
-        store=MemoryMessageStore(),
+        store=store,
         inbound_intake=inbound,
         inbound_feed=inbound,
         replies=MemoryReplyStore(),
@@ -172,7 +174,7 @@ async def on_servers(
             amqp_url,
             settings.prefix,
             names.record,
-            decode_receipts,
+            decode_published,
             publisher,
             clock,
             telemetry,
@@ -221,6 +223,7 @@ async def on_servers(
             rate_cap=RedisRateCap(redis, settings.prefix),
             publisher=RabbitReceiptPublisher(publisher, settings.prefix),
             feed=feed,
+            record=store.record,
             log=RabbitEvidenceLog(publisher, settings.prefix),
             evidence=evidence,
             store=store,

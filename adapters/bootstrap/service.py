@@ -216,7 +216,7 @@ async def service(
             channels=channels,
             health=health,
             worker=worker,
-            recorder=Recorder("receipts", backends.feed, backends.store.merge, clock, telemetry),
+            recorder=Recorder("receipts", backends.feed, backends.record, clock, telemetry),
             inbound=Recorder(
                 "inbound",
                 backends.inbound_feed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from adapters import wire
+from adapters import wire_receipts
 from adapters.cli import json_lines
 from adapters.cli.errors import CommandError
 from adapters.cli.loop import run
@@ -45,9 +45,9 @@ def receipts(
 
 
 def _objects(body: bytes) -> list[bytes]:
-    return [wire.encode_receipt(receipt) for receipt in wire.decode_receipts(body)]
+    return [wire_receipts.encode_receipt(receipt) for receipt in wire_receipts.decode_receipts(body)]
 
 
 async def _newest(count: int, store: PostgresMessageStore) -> list[bytes]:
     """The oldest of them first."""
-    return [wire.encode_receipt(receipt) for receipt in reversed(await store.recent(count))]
+    return [wire_receipts.encode_receipt(receipt) for receipt in reversed(await store.recent(count))]

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from adapters import wire
+from adapters import wire, wire_receipts
 from adapters.http.access import refused_bearer
 from adapters.http.answers import answer, problem
 from engine.message import Category
@@ -72,7 +72,7 @@ class Jobs:
         receipt = await self.store.latest(job)
         if receipt is None:
             return problem(404, "There is no receipt yet for a job of this id.")
-        return web.Response(body=wire.encode_receipt(receipt), content_type="application/json")
+        return web.Response(body=wire_receipts.encode_receipt(receipt), content_type="application/json")
 
     def _prepared(self, job: Job, traceparent: str) -> Job:
         template = self.directory.templates.get(job.template or "")

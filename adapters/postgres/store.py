@@ -12,7 +12,7 @@ import asyncpg
 from adapters.postgres import evidence as kept
 from adapters.postgres import partitions, rows
 from adapters.postgres.database import Database, ValuesRefusedError
-from adapters.wire import decode_receipts, encode_receipt
+from adapters.wire_receipts import decode_receipt, published
 from engine.events import DeadLettered
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from adapters.outage import Outage
     from adapters.postgres.partitions import Connection
+    from adapters.wire_receipts import Published
     from engine.evidence import Evidence
     from engine.ports import Clock, Telemetry
     from engine.receipts import Receipt
@@ -59,20 +60,24 @@ class PostgresMessageStore:
             await asyncio.sleep(KEEP_EVERY_S)
 
     async def merge(self, receipts: Sequence[Receipt]) -> None:
-        """Store receipts and merge each job's row by rank; all of them or none, repeats change nothing.
+        """Store receipts and merge each job's row by rank; all of them or none, repeats change nothing."""
+        await self.record([published(receipt) for receipt in receipts])
+
+    async def record(self, receipts: Sequence[Published]) -> None:
+        """The same for receipts that were published.
 
         A receipt that the database refuses for its values is put aside whole, and does not hinder the others.
         """
         if not receipts:
             return
         try:
-            await self.database.ask(partial(self._merge, receipts))
+            await self.database.ask(partial(self._record, receipts))
         except ValuesRefusedError as error:
             if len(receipts) == 1:
                 return await self._reject(receipts[0], str(error))
             middle = len(receipts) // 2
-            await self.merge(receipts[:middle])
-            await self.merge(receipts[middle:])
+            await self.record(receipts[:middle])
+            await self.record(receipts[middle:])
 
     async def latest(self, job: UUID) -> Receipt | None:
         """The receipt that stands for a job."""
@@ -139,8 +144,8 @@ class PostgresMessageStore:
         found = await self.database.ask(lambda connection: connection.fetch(_SQL["recent_receipts"], limit))
         return [_decode(row["raw"]) for row in found]
 
-    async def _merge(self, receipts: Sequence[Receipt], connection: Connection) -> None:
-        days = await self._days(connection, receipts)
+    async def _record(self, receipts: Sequence[Published], connection: Connection) -> None:
+        days = await self._days(connection, [each.receipt for each in receipts])
         try:
             await _write(connection, receipts, days)
         except asyncpg.CheckViolationError:  # a day that has no partition (yet)
@@ -161,24 +166,21 @@ class PostgresMessageStore:
             days.update({row["job"]: row["day"] for row in filed})
         return days
 
-    async def _reject(self, receipt: Receipt, error: str) -> None:
-        raw = encode_receipt(receipt).decode()
+    async def _reject(self, refused: Published, error: str) -> None:
+        receipt, id_, raw = refused
         await self.database.ask(
-            lambda connection: connection.execute(_SQL["reject_receipt"], receipt.id, receipt.job, error, raw)
+            lambda connection: connection.execute(_SQL["reject_receipt"], id_, receipt.job, error, raw)
         )
-        reason = f"receipt {receipt.id} of job {receipt.job}: {error}; it is in receipts_rejected"
+        reason = f"receipt {id_} of job {receipt.job}: {error}; it is in receipts_rejected"
         self._telemetry.emit(DeadLettered("record", reason))
 
 
-async def _write(connection: Connection, receipts: Sequence[Receipt], days: Mapping[UUID, date]) -> None:
-    merged = rows.merged(receipts)
-    async with connection.transaction():
-        await connection.execute(_SQL["insert_receipts"], *rows.of_receipts(receipts, days))
-        changed = await connection.fetch(_SQL["merge_messages"], *rows.of_messages(merged, days))
-        late = merged.keys() - {row["job"] for row in changed}
-        if known := [receipt for job, receipt in merged.items() if job in late and receipt.submitted_at]:
-            await connection.execute(_SQL["note_submitted"], *rows.of_submissions(known, days))
+async def _write(connection: Connection, receipts: Sequence[Published], days: Mapping[UUID, date]) -> None:
+    # One statement is its own transaction. If it ends between the two, the batch comes again, and finds the same late.
+    if late := await connection.fetch(_SQL["record"], *rows.of_receipts(receipts, days)):
+        submissions = rows.of_submissions(receipts, {row["job"] for row in late}, days)
+        await connection.execute(_SQL["note_submitted"], *submissions)
 
 
 def _decode(raw: str) -> Receipt:
-    return decode_receipts(f"[{raw}]".encode())[0]
+    return decode_receipt(raw.encode())

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from adapters import wire
+from adapters import wire, wire_receipts
 from adapters.coalesce import Coalescer
 from adapters.rabbitmq import headers
 from adapters.rabbitmq.packing import pack
@@ -43,7 +43,7 @@ class RabbitReceiptPublisher:
             *(
                 self._publisher.publish(self._exchange, account, body, headers.of_receipts())
                 for account, own in by_account.items()
-                for _, body in pack((receipt, wire.encode_receipt(receipt)) for receipt in own)
+                for _, body in pack((receipt, wire_receipts.encode_receipt(receipt)) for receipt in own)
             )
         )
         return [None] * len(receipts)

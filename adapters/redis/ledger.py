@@ -13,7 +13,7 @@ from adapters.redis.recall import ADVANCE, NoRecall
 from adapters.redis.scripts import load
 from adapters.redis.slot import Slot, facts
 from adapters.redis.wide_counts import EPOCH, WideCounts, windows_text
-from adapters.wire import decode_receipt
+from adapters.wire_receipts import decode_receipt
 from engine.claims import Abandoned, Busy, Done, Granted, Limited, OptedOut
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.redis.scripts import digest
-from adapters.wire import encode_receipt
+from adapters.wire_receipts import encode_receipt
 
 if TYPE_CHECKING:
     from uuid import UUID

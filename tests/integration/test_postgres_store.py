@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PostgresMessageStore
-from adapters.wire import decode_receipts
+from adapters.wire_receipts import decode_receipts
 from engine.events import DeadLettered, ServerAway
 from engine.receipts import State
 from tests.integration.postgres_database import (

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters import wire as json_wire
+from adapters import wire_receipts
 from adapters.rabbitmq.receipt_feed import PREFETCH
 from adapters.rabbitmq.receipts import RabbitReceiptPublisher
+from adapters.wire import MAX_BODY_BYTES
 from engine.events import DeadLettered, ServerBack
 from tests.rabbitmq_setup import SOON_S, Installation, installation, receipt, wire
 
@@ -42,7 +43,7 @@ async def test_one_receipt_is_an_array_too(here: Installation) -> None:
     async with here.publisher() as publisher:
         await RabbitReceiptPublisher(publisher, here.prefix).publish(only := receipt())
     message = await here.next_in(here.names.callback)
-    assert json_wire.decode_receipts(message.body) == [only]
+    assert wire_receipts.decode_receipts(message.body) == [only]
 
 
 async def test_receipts_with_much_to_echo_do_not_make_a_body_too_large(here: Installation) -> None:
@@ -52,7 +53,7 @@ async def test_receipts_with_much_to_echo_do_not_make_a_body_too_large(here: Ins
         await asyncio.gather(*map(outgoing.publish, receipts))
     await here.counted(here.names.callback, 4)
     for _ in range(4):
-        assert len((await here.next_in(here.names.callback)).body) <= json_wire.MAX_BODY_BYTES
+        assert len((await here.next_in(here.names.callback)).body) <= MAX_BODY_BYTES
 
 
 async def test_a_batch_that_was_not_settled_comes_again_over_the_next_connection(here: Installation) -> None:
@@ -105,7 +106,7 @@ async def test_what_is_no_receipt_is_put_aside_and_the_others_are_recorded(here:
 
 async def test_a_backlog_is_read_in_batches_of_some_2000(here: Installation) -> None:
     bodies = PREFETCH // 2
-    full = json_wire.encode_receipts([receipt() for _ in range(200)])
+    full = wire_receipts.encode_receipts([receipt() for _ in range(200)])
     for _ in range(bodies):
         await here.publish(full, "default", here.names.receipts)
     sizes: Counter[int] = Counter()

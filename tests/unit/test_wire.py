@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters import wire
+from adapters import wire, wire_receipts
 from adapters.wire import BadBodyError
 from engine.message import Category, Job
 from engine.receipts import Receipt, State
@@ -90,12 +90,21 @@ def test_jobs_come_back_as_they_were_encoded(sent: list[Job]) -> None:
 
 @given(st.lists(receipts, max_size=5))
 def test_receipts_come_back_as_they_were_encoded(sent: list[Receipt]) -> None:
-    assert wire.decode_receipts(wire.encode_receipts(sent)) == sent
+    assert wire_receipts.decode_receipts(wire_receipts.encode_receipts(sent)) == sent
+
+
+@given(st.lists(receipts, max_size=5), words)
+def test_what_is_recorded_is_the_receipt_as_it_was_published(sent: list[Receipt], new: str) -> None:
+    bodies = [{**json.loads(wire_receipts.encode_receipt(receipt)), "id": ID, "new": new} for receipt in sent]
+    found = wire_receipts.decode_published(json.dumps(bodies, ensure_ascii=False).encode())
+    assert [each.receipt for each in found] == sent
+    assert [json.loads(each.raw) for each in found] == bodies
+    assert {each.id for each in found} <= {UUID(ID)}
 
 
 @given(receipts)
 def test_a_receipt_has_every_field_of_the_contract_under_its_own_id(receipt: Receipt) -> None:
-    fields = json.loads(wire.encode_receipt(receipt))
+    fields = json.loads(wire_receipts.encode_receipt(receipt))
     assert list(fields) == [
         *("v", "id", "job", "account", "to", "signature", "template", "category", "ref", "state", "final"),
         *("code", "reason", "channel", "carrier_id", "attempts", "segments", "at", "enqueued_at", "submitted_at"),
@@ -119,7 +128,8 @@ def test_whatever_bytes_come_they_are_jobs_or_a_bad_body(hostile: bytes) -> None
     for read in (
         lambda: decode(hostile),
         lambda: wire.decode_each(hostile, OTP, received_at=NOW),
-        lambda: wire.decode_receipts(hostile),
+        lambda: wire_receipts.decode_receipts(hostile),
+        lambda: wire_receipts.decode_published(hostile),
     ):
         assert read_or_reason(read)
 

@@ -1,0 +1,48 @@
+-- Stores receipts; each message's row becomes that of its highest-ranked receipt, and of equal ranks the first stands.
+-- Answers the jobs whose row is another receipt's, where this one knows of a time of submission.
+with told as (
+    select *
+    from unnest(
+        $1::uuid[], $2::date[], $3::uuid[], $4::timestamptz[], $5::text[], $6::boolean[], $7::jsonb[], $8::boolean[],
+        $9::smallint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+        $17::text[], $18::text[], $19::smallint[], $20::integer[], $21::timestamptz[], $22::timestamptz[]
+    ) as told (
+        job, day, receipt, at, state, final, raw, stands, rank, account, recipient, signature, template, category, ref,
+        code, channel, carrier_id, segments, attempts, enqueued_at, submitted_at
+    )
+),
+kept as (
+    insert into receipts (job, id, day, at, final, state, raw)
+    select job, receipt, day, at, final, state, raw from told
+    on conflict (job, id, day) do nothing
+),
+changed as (
+    insert into messages as standing (
+        job, day, rank, receipt, account, recipient, signature, template, category, ref, state, final, code, channel,
+        carrier_id, segments, attempts, enqueued_at, submitted_at, final_at
+    )
+    select
+        job, day, rank, receipt, account, recipient, signature, template, category, ref, state, final, code, channel,
+        carrier_id, segments, attempts, enqueued_at, submitted_at, case when final then at end
+    from told
+    where stands
+    on conflict (job, day) do update set
+        rank = excluded.rank,
+        receipt = excluded.receipt,
+        category = excluded.category,
+        state = excluded.state,
+        final = excluded.final,
+        code = excluded.code,
+        channel = excluded.channel,
+        carrier_id = excluded.carrier_id,
+        segments = excluded.segments,
+        attempts = excluded.attempts,
+        enqueued_at = excluded.enqueued_at,
+        submitted_at = least(excluded.submitted_at, standing.submitted_at),
+        final_at = excluded.final_at
+    where excluded.rank > standing.rank
+    returning job
+)
+select job from told where stands and submitted_at is not null
+except
+select job from changed
