@@ -23,6 +23,7 @@ from adapters.coalesce import Coalescer
 from adapters.ending import end
 from adapters.outage import NotPreparedError, Outage
 from adapters.redis.drift import MAX_LEAP_S, Drift
+from adapters.redis.pipeline import exchange
 from adapters.redis.scripts import Call, load
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 200  #: scripts in one pipeline, a few milliseconds of Redis's time
 MAX_BATCHES = 2  #: one is worked on by Redis while we read the other's replies
-TIMEOUT_S = 2.0  #: of one connect or one silence
+TIMEOUT_S = 2.0  #: of one connect, one question or one pipeline
 PROBE_S = 2.0  #: between looks at an idle Redis
 NEVER_US = 2**53  #: the year 2255, the last exact in a Lua number
 
@@ -151,10 +152,7 @@ class Connection:
         return [answer for answer in answers if answer is not None]
 
     async def _send(self, calls: Sequence[Call]) -> list[Any]:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for call in calls:
-                pipeline.execute_command(*call.words)
-            values = await pipeline.execute(raise_on_error=False)
+        values = await exchange(self._client.connection_pool, [call.words for call in calls], TIMEOUT_S)
         # Where a script is unknown Redis may have been started anew, or a replica took over: then its memory gets a
         # new name before anything can be granted under the old one.
         unknown = {call.script for call, value in zip(calls, values, strict=True) if isinstance(value, NoScriptError)}

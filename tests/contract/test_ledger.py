@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -443,7 +443,7 @@ async def test_a_job_submitted_again_is_charged_at_that_time(bench: Bench) -> No
             await bench.ledger.reopen(NUMBER, unknown)
             await bench.accepted(wish)
         else:
-            await bench.accepted(replace(wish, despite=unknown.id))
+            await bench.accepted(wish._replace(despite=unknown.id))
         bench.clock.elapse(59)
         assert isinstance(await bench.ledger.begin(claim(charge(ONE_A_MINUTE, again))), Limited)
 
@@ -488,7 +488,7 @@ async def test_a_late_result_of_a_reopened_job_counts_until_it_is_granted_again(
 async def test_a_job_is_granted_once_despite_its_unknown_outcome(bench: Bench) -> None:
     wish = claim()
     unknown = await unanswered(bench, wish)
-    again = replace(wish, despite=unknown.id)
+    again = wish._replace(despite=unknown.id)
     grant = await bench.granted(again)
     assert grant.fence == 2
     assert isinstance(await bench.ledger.begin(wish), Busy)
@@ -503,18 +503,18 @@ async def test_a_second_unknown_outcome_is_not_a_third_chance(bench: Bench) -> N
     await bench.ledger.reopen(NUMBER, unknown)
     second = receipt(wish.job, State.UNKNOWN, attempts=2)
     await bench.ledger.finish(await bench.granted(wish), second)
-    grant = await bench.granted(replace(wish, despite=second.id))
+    grant = await bench.granted(wish._replace(despite=second.id))
     await bench.ledger.finish(grant, second)
-    assert await bench.ledger.begin(replace(wish, despite=second.id)) == Done(second)
+    assert await bench.ledger.begin(wish._replace(despite=second.id)) == Done(second)
 
 
 async def test_a_job_is_granted_only_despite_the_very_receipt_that_stands(bench: Bench) -> None:
     wish = claim()
     unknown = await unanswered(bench, wish)
-    assert await bench.ledger.begin(replace(wish, despite=uuid4())) == Done(unknown)
+    assert await bench.ledger.begin(wish._replace(despite=uuid4())) == Done(unknown)
     final = receipt(wish.job, State.UNKNOWN, final=True)
     await bench.ledger.advance(NUMBER, final)
-    assert await bench.ledger.begin(replace(wish, despite=final.id)) == Done(final)
+    assert await bench.ledger.begin(wish._replace(despite=final.id)) == Done(final)
 
 
 async def test_a_limit_also_holds_for_a_job_granted_despite_its_unknown_outcome(bench: Bench) -> None:
@@ -522,7 +522,7 @@ async def test_a_limit_also_holds_for_a_job_granted_despite_its_unknown_outcome(
     unknown = await unanswered(bench, wish)
     bench.clock.elapse(60)
     await bench.accepted(claim(charge(ONE_A_MINUTE)))
-    again = replace(wish, despite=unknown.id)
+    again = wish._replace(despite=unknown.id)
     assert isinstance(await bench.ledger.begin(again), Limited)
     assert await bench.ledger.begin(wish) == Done(unknown)
     bench.clock.elapse(60)
@@ -532,7 +532,7 @@ async def test_a_limit_also_holds_for_a_job_granted_despite_its_unknown_outcome(
 async def test_a_job_that_may_have_been_sent_before_keeps_its_charge_whatever_becomes_of_it_again(bench: Bench) -> None:
     wish = claim(charge(ONE_A_MINUTE))
     unknown = await unanswered(bench, wish)
-    grant = await bench.granted(replace(wish, despite=unknown.id))
+    grant = await bench.granted(wish._replace(despite=unknown.id))
     await bench.ledger.release(grant, attempts=2)
     await bench.ledger.finish(grant, unknown._replace(final=True))
     assert isinstance(await bench.ledger.begin(claim(charge(ONE_A_MINUTE))), Limited)

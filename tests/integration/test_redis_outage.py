@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from adapters.clock import SystemClock
 from adapters.redis.connection import TIMEOUT_S, Connection
 from adapters.redis.ledger import RedisLedger
+from adapters.redis.pipeline import exchange
 from adapters.redis.scripts import Call
 from engine.claims import Busy, Granted, Limited
 from engine.events import ServerAway, ServerBack
@@ -174,6 +175,15 @@ async def test_a_redis_that_hangs_acts_once(server: PrivateRedis) -> None:
         assert grant.fence == 1
         assert isinstance(await ledger.begin(claim(charge(ONE_AN_HOUR))), Limited)
         assert told(heard) == [ServerAway, ServerBack]
+
+
+async def test_an_answer_that_comes_too_late_is_nobody_elses(server: PrivateRedis) -> None:
+    async with Redis.from_url(server.url) as client, Redis.from_url(server.url) as admin:
+        await client.ping()
+        await admin.client_pause(300)
+        with pytest.raises(TimeoutError):
+            await exchange(client.connection_pool, [("ECHO", "first")], 0.05)
+        assert await exchange(client.connection_pool, [("ECHO", "second")], 60) == [b"second"]
 
 
 async def test_a_call_that_redis_refuses_for_good_fails_alone(server: PrivateRedis) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -298,7 +297,7 @@ async def test_a_clock_that_leaps_ahead_stops_grants_until_it_is_right(worker: W
 
 
 def promotion(number: str = NUMBER) -> Claim:
-    return replace(job_for(number), promotes="default")
+    return job_for(number)._replace(promotes="default")
 
 
 async def test_after_a_loss_all_opt_outs_are_back_before_anything_is_granted(
