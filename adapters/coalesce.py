@@ -29,11 +29,17 @@ class Coalescer(Generic[Q, A]):
         *,
         max_batch: int,
         max_batches: int = 1,
+        every_s: float = 0.0,
     ) -> None:
-        """`max_batches` is how many may be under way at once; with one, batches also end in order."""
+        """`max_batches` is how many may be under way at once; with one, batches also end in order.
+
+        A batch follows the one before after `every_s` at the earliest: what comes quickly makes large batches.
+        """
         self._answer = answer
         self._max_batch = max_batch
         self._max_batches = max_batches
+        self._every_s = every_s
+        self._next_at = float("-inf")
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._batches: set[asyncio.Task[None]] = set()
         self._scheduled = False
@@ -51,19 +57,26 @@ class Coalescer(Generic[Q, A]):
     async def idle(self) -> None:
         """Wait until every question so far is answered."""
         while self._waiting or self._batches:
-            await asyncio.wait(self._batches) if self._batches else await asyncio.sleep(0)
+            await asyncio.wait(self._batches) if self._batches else await asyncio.sleep(self._every_s)
 
     def _start(self) -> None:
         self._scheduled = False
+        loop = asyncio.get_running_loop()
         while self._waiting and len(self._batches) < self._max_batches:
+            if loop.time() < self._next_at:
+                self._scheduled = True
+                loop.call_at(self._next_at, self._start)
+                break
+            self._next_at = loop.time() + self._every_s
             batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
-            task = asyncio.get_running_loop().create_task(self._run(batch))
+            task = loop.create_task(self._run(batch))
             self._batches.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)
-        self._start()
+        if not self._scheduled:
+            self._start()
 
     async def _run(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

@@ -90,3 +90,18 @@ async def test_idle_waits_for_every_question() -> None:
     await coalescer.idle()
     assert doubler.batches == [[1], [2], [3]]
     assert await asyncio.gather(*tasks) == [2, 4, 6]
+
+
+async def test_batches_start_apart_where_that_is_asked_for_and_the_first_at_once() -> None:
+    doubler = Doubler()
+    coalescer = Coalescer(doubler, max_batch=100, every_s=0.3)
+    started = asyncio.get_running_loop().time()
+    assert await coalescer.ask(1) == 2
+    others = []
+    for number in (2, 3, 4):
+        others.append(asyncio.ensure_future(coalescer.ask(number)))
+        await asyncio.sleep(0.01)
+    await coalescer.idle()
+    assert await asyncio.gather(*others) == [4, 6, 8]
+    assert doubler.batches == [[1], [2, 3, 4]]
+    assert asyncio.get_running_loop().time() - started >= 0.3
