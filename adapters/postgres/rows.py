@@ -20,16 +20,13 @@ Columns = list[tuple[object, ...]]
 
 
 def of_receipts(receipts: Sequence[Published], days: Mapping[UUID, date]) -> Columns:
-    """Rows of `receipts`, with what those of `messages` say where the receipt stands among those of its job here."""
+    """Receipts, whether each stands among those of its job here, and when the job was submitted."""
     standing, submitted = _merged(receipts)
 
     def row(each: Published) -> tuple[object, ...]:
         r, id_, raw = each
-        return (
-            r.job, days[r.job], id_, r.at, r.state, r.final, raw, standing[r.job] is each, r.rank, r.account, r.to,
-            r.signature, r.template, r.category, r.ref, r.code, r.channel, r.carrier_id, r.segments, r.attempts,
-            r.enqueued_at, submitted.get(r.job),
-        )  # fmt: skip
+        stands = standing[r.job] is each
+        return r.job, days[r.job], id_, r.at, raw, stands, r.rank, r.enqueued_at, submitted.get(r.job)
 
     return _columns(map(row, sorted(receipts, key=_key)))
 

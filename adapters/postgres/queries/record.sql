@@ -1,19 +1,23 @@
 -- Stores receipts; each message's row becomes that of its highest-ranked receipt, and of equal ranks the first stands.
 -- Answers the jobs whose row is another receipt's, where this one knows of a time of submission.
-with told as (
+-- What a receipt says is read from its JSON here: that costs less than columns of it on both sides.
+with sent as (
     select *
     from unnest(
-        $1::uuid[], $2::date[], $3::uuid[], $4::timestamptz[], $5::text[], $6::boolean[], $7::jsonb[], $8::boolean[],
-        $9::smallint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-        $17::text[], $18::text[], $19::smallint[], $20::integer[], $21::timestamptz[], $22::timestamptz[]
-    ) as told (
-        job, day, receipt, at, state, final, raw, stands, rank, account, recipient, signature, template, category, ref,
-        code, channel, carrier_id, segments, attempts, enqueued_at, submitted_at
+        $1::uuid[], $2::date[], $3::uuid[], $4::timestamptz[], $5::jsonb[], $6::boolean[], $7::smallint[],
+        $8::timestamptz[], $9::timestamptz[]
+    ) as sent (job, day, id, at, raw, stands, rank, enqueued_at, submitted_at)
+),
+told as (
+    select sent.*, said.*
+    from sent, jsonb_to_record(raw) as said (
+        account text, "to" text, signature text, template text, category text, ref text, state text, final boolean,
+        code text, channel text, carrier_id text, segments smallint, attempts integer
     )
 ),
 kept as (
     insert into receipts (job, id, day, at, final, state, raw)
-    select job, receipt, day, at, final, state, raw from told
+    select job, id, day, at, final, state, raw from told
     on conflict (job, id, day) do nothing
 ),
 changed as (
@@ -22,7 +26,7 @@ changed as (
         carrier_id, segments, attempts, enqueued_at, submitted_at, final_at
     )
     select
-        job, day, rank, receipt, account, recipient, signature, template, category, ref, state, final, code, channel,
+        job, day, rank, id, account, "to", signature, template, category, ref, state, final, code, channel,
         carrier_id, segments, attempts, enqueued_at, submitted_at, case when final then at end
     from told
     where stands
