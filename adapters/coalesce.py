@@ -29,16 +29,19 @@ class Coalescer(Generic[Q, A]):
         *,
         max_batch: int,
         max_batches: int = 1,
-        every_s: float = 0.0,
+        rest_s: float = 0.0,
+        max_rest_s: float = 0.0,
     ) -> None:
         """`max_batches` is how many may be under way at once; with one, batches also end in order.
 
-        A batch follows the one before after `every_s` at the earliest: what comes quickly makes large batches.
+        A batch starts `rest_s` after the one before for each question of that, or `max_rest_s` after it: so questions
+        that come quickly make large batches, and those that come seldom wait for nothing.
         """
         self._answer = answer
         self._max_batch = max_batch
         self._max_batches = max_batches
-        self._every_s = every_s
+        self._rest_s = rest_s
+        self._max_rest_s = max_rest_s
         self._next_at = float("-inf")
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._batches: set[asyncio.Task[None]] = set()
@@ -57,7 +60,7 @@ class Coalescer(Generic[Q, A]):
     async def idle(self) -> None:
         """Wait until every question so far is answered."""
         while self._waiting or self._batches:
-            await asyncio.wait(self._batches) if self._batches else await asyncio.sleep(self._every_s)
+            await asyncio.wait(self._batches) if self._batches else await asyncio.sleep(self._max_rest_s)
 
     def _start(self) -> None:
         self._scheduled = False
@@ -67,8 +70,8 @@ class Coalescer(Generic[Q, A]):
                 self._scheduled = True
                 loop.call_at(self._next_at, self._start)
                 break
-            self._next_at = loop.time() + self._every_s
             batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+            self._next_at = loop.time() + min(self._rest_s * len(batch), self._max_rest_s)
             task = loop.create_task(self._run(batch))
             self._batches.add(task)
             task.add_done_callback(self._ended)

@@ -60,6 +60,11 @@ class Receipt(NamedTuple):
         digest = sha1(_NAMESPACE + name, usedforsecurity=False).digest()  # what `uuid5` does, which takes longer
         return UUID(bytes=digest[:16], version=5)
 
+    def repeats(self, other: Receipt) -> bool:
+        """Whether both tell the same state change: then they have the same id."""
+        own = self.job, self.attempts, self.state, self.final
+        return own == (other.job, other.attempts, other.state, other.final)
+
     @property
     def taken(self) -> bool:
         """Whether a carrier took the message, or may have: only then do its limits stay charged."""

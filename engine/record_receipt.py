@@ -80,7 +80,7 @@ class RecordReceipt:
             return False
         await self.publisher.publish(standing)  # also on a repeat: the first may have died before it was published
         age_s = (self.clock.now() - standing.enqueued_at).total_seconds()
-        repeated = standing.id == known.id
+        repeated = standing.repeats(known)
         self.telemetry.emit(events.Reported(standing, age_s, repeated))
         return not repeated
 

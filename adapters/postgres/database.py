@@ -50,7 +50,7 @@ class Database:
         # A server that does not hear that we are gone would keep our rows locked, for us too, as long as TCP lives.
         idle = {"idle_in_transaction_session_timeout": f"{ANSWER_S * 1000:.0f}"}
         self._pool = await asyncpg.create_pool(
-            self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S, server_settings=idle
+            self._dsn, min_size=0, max_size=CONNECTIONS, timeout=CONNECT_S, reset=_leave_as_it_is, server_settings=idle
         )
         await self._attempt(_probe, PROBE_S)  # so that `outage` tells the truth from the start
         self._probing = asyncio.create_task(self._keep_probing())
@@ -114,6 +114,10 @@ async def _answer(connection: Connection, question: Question[A], within_s: float
         asking.cancel()
         await asyncio.wait([asking])
         raise
+
+
+async def _leave_as_it_is(_: Connection) -> None:
+    """No question leaves anything in its session; a transaction that is still open the library ends all the same."""
 
 
 async def _probe(connection: Connection) -> None:

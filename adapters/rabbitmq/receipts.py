@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from adapters.rabbitmq.publisher import Publisher
     from engine.receipts import Receipt
 
-BODY_EVERY_S = 0.02
+REST_S, MAX_REST_S = 0.001, 0.02  #: from some 1000 receipts a second on, bodies wait to become large
 
 
 class RabbitReceiptPublisher:
@@ -32,7 +32,7 @@ class RabbitReceiptPublisher:
         self._publisher = publisher
         self._exchange = Names(prefix).receipts
         self._together: Coalescer[Receipt, None] = Coalescer(
-            self._publish, max_batch=wire.MAX_JOBS, every_s=BODY_EVERY_S
+            self._publish, max_batch=wire.MAX_JOBS, rest_s=REST_S, max_rest_s=MAX_REST_S
         )
 
     async def publish(self, receipt: Receipt) -> None:

@@ -92,9 +92,9 @@ async def test_idle_waits_for_every_question() -> None:
     assert await asyncio.gather(*tasks) == [2, 4, 6]
 
 
-async def test_batches_start_apart_where_that_is_asked_for_and_the_first_at_once() -> None:
+async def test_a_batch_keeps_a_distance_from_a_large_one_where_that_is_asked_for() -> None:
     doubler = Doubler()
-    coalescer = Coalescer(doubler, max_batch=100, every_s=0.3)
+    coalescer = Coalescer(doubler, max_batch=100, rest_s=0.3, max_rest_s=0.3)
     started = asyncio.get_running_loop().time()
     assert await coalescer.ask(1) == 2
     others = []
@@ -105,3 +105,13 @@ async def test_batches_start_apart_where_that_is_asked_for_and_the_first_at_once
     assert await asyncio.gather(*others) == [4, 6, 8]
     assert doubler.batches == [[1], [2, 3, 4]]
     assert asyncio.get_running_loop().time() - started >= 0.3
+
+
+async def test_the_rest_after_a_batch_grows_with_it_up_to_a_limit() -> None:
+    loop, coalescer = asyncio.get_running_loop(), Coalescer(Doubler(), max_batch=100, rest_s=0.1, max_rest_s=0.2)
+    for questions, rest_s in ((1, 0.1), (50, 0.2)):
+        asked_at = loop.time()
+        await asyncio.gather(*(coalescer.ask(n) for n in range(20, 20 + questions)))
+        await coalescer.ask(1)
+        assert loop.time() - asked_at >= rest_s
+        await asyncio.sleep(0.1)

@@ -39,6 +39,8 @@ def test_unknown_is_upgraded_by_evidence_even_when_final() -> None:
 
 def test_the_id_is_equal_on_a_repeat_and_differs_between_state_changes() -> None:
     assert BASE._replace(reason="told again").id == BASE.id
+    assert BASE._replace(reason="told again").repeats(BASE)
+    assert not any(r.repeats(BASE) for r in (UNKNOWN, DELIVERED, BASE._replace(attempts=2), BASE._replace(job=uuid4())))
     assert len({r.id for r in (BASE, UNKNOWN, UNKNOWN_FINAL, DELIVERED, BASE._replace(job=uuid4()))}) == 5
 
 
