@@ -30,13 +30,30 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     Raises:
         ConfigError: a file or a value cannot be used.
     """
-    given = {key: value for key, value in (flags or {}).items() if value is not None}
-    path = given.pop("config", None) or environment.get("SMS_CONFIG")
+    return checked(given(flags, environment), environment)
+
+
+def given(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What was given for every setting, not checked yet.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    flagged = {key: value for key, value in (flags or {}).items() if value is not None}
+    path = flagged.pop("config", None) or environment.get("SMS_CONFIG")
     values = _read(DEFAULTS)
     if path:
         values = _merged(values, _read(Path(path)))
     values = _merged(values, _from_environment(environment))
-    values = _merged(values, given)
+    return _merged(values, flagged)
+
+
+def checked(values: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings with these values.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as invalid:

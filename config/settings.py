@@ -116,6 +116,7 @@ class Settings(Section):
     http_port: Annotated[int, Field(ge=0, le=65535)]
     api_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     log_level: Literal["debug", "info", "warning", "error"]
+    processes: Annotated[int, Field(ge=1, le=256)]
     default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     operator_prefixes: Annotated[str, Field(min_length=1)] | None = None
     drain_timeout_s: Seconds

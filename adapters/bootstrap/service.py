@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from adapters.bootstrap import channels as ways
 from adapters.bootstrap import http_carrier
 from adapters.bootstrap.backends import embedded, on_servers
+from adapters.bootstrap.listening import listening
 from adapters.carriers.smpp.channel import SmppChannel
 from adapters.clock import SystemClock
 from adapters.http.jobs import Jobs
 from adapters.http.probes import Probes
-from adapters.http.server import HttpServer
 from adapters.numbers import PhoneNumbers
 from adapters.operators import PrefixTable
 from adapters.telemetry.channel_metrics import ChannelMetrics
@@ -25,7 +25,6 @@ from adapters.telemetry.fanout import Fanout
 from adapters.telemetry.logs import Logs
 from adapters.telemetry.metrics import Metrics
 from config import policy
-from config.load import ConfigError
 from config.operators import operators
 from engine.assign_inbound import AssignInbound
 from engine.correlation import Correlation
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from adapters.bootstrap.backends import Backends
+    from adapters.bootstrap.seat import Seat
     from adapters.outage import Outage
     from config.settings import Settings
     from engine import ports
@@ -124,9 +124,15 @@ async def _ended(task: asyncio.Task[None] | None, until: float) -> None:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, stop: asyncio.Event, *listeners: ports.Telemetry, roles: Collection[Role] = tuple(Role)
+    settings: Settings,
+    stop: asyncio.Event,
+    *listeners: ports.Telemetry,
+    roles: Collection[Role] = tuple(Role),
+    seat: Seat | None = None,
 ) -> AsyncIterator[Service]:
     """Put a service together and open it; it is not ready any more once `stop` is set. Closed in reverse order.
+
+    `seat` is that of one of several processes, which share the work and the port.
 
     Raises:
         ConfigError: the settings do not make a service, or its address cannot be had.
@@ -196,16 +202,8 @@ async def service(
         )
         parts: dict[str, Outage | Callable[[], bool]] = {**backends.outages, **backends.ready}
         parts["taking work"] = lambda: not stop.is_set()
-        routes = Probes(parts, metrics.registry).routes()
-        if Role.API in roles:
-            routes += _api(settings, backends, channels, clock)
-        server = HttpServer(settings.http_host, settings.http_port, routes)
-        try:
-            await server.open()
-        except OSError as error:
-            address = f"{settings.http_host}:{settings.http_port}"
-            raise ConfigError(f"http_host:http_port = {address} cannot be listened on: {error.strerror}.") from None
-        stack.push_async_callback(server.close)
+        api = _api(settings, backends, channels, clock) if Role.API in roles else []
+        url = await stack.enter_async_context(listening(settings, Probes(parts, metrics.registry), api, seat))
         for channel in channels.values():
             if isinstance(channel, SmppChannel) and Role.DELIVER not in roles:
                 continue  # carriers count the binds of an account
@@ -243,7 +241,7 @@ async def service(
             ),
             roles=roles,
             drain_timeout_s=settings.drain_timeout_s,
-            url=f"http://{settings.http_host}:{server.port}",
+            url=url,
         )
 
 

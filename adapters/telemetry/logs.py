@@ -7,6 +7,7 @@ second. No line holds a full number, a text, or the message of an exception, whi
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
     from engine.events import Event
 
 
-def configure(stream: TextIO, level: str = "info", *, pretty: bool | None = None) -> None:
-    """Write the process's logs, ours and those of libraries, to a stream; pretty by default where it is a terminal."""
+def configure(stream: TextIO, level: str = "info", *, pretty: bool | None = None, process: int | None = None) -> None:
+    """Write the process's logs, ours and those of libraries, to a stream; pretty by default where it is a terminal.
+
+    One process of several says in each line which it is.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _tell_error,
+        *([partial(_tell_process, process)] if process is not None else []),
     ]
     pretty = stream.isatty() if pretty is None else pretty
     renderer = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -125,6 +130,10 @@ class Logs:
                 self._log.debug("answered late", job=str(job), channel=channel, outcome=type(outcome).__name__)
             case events.Recorded(kind, receipts, seconds):
                 self._log.debug("recorded", kind=kind, receipts=receipts, seconds=round(seconds, 4))
+
+
+def _tell_process(number: int, _: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    return {"process": number, **line}
 
 
 def _tell_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
