@@ -220,7 +220,7 @@ class Lab:
 
     async def _absent_consumers(self) -> list[str]:
         """I9: every queue that is worked has a consumer of every worker."""
-        running = sum(worker.running for worker in self.workers)
+        running = sum(worker.processes for worker in self.workers if worker.running)
         found: dict[str, int] = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLED_S):
@@ -228,7 +228,7 @@ class Lab:
                 while set((found := await self.consumers()).values()) != {running}:
                     await asyncio.sleep(LOOK_S)
                 return []
-        return [f"I9: {running} workers run, but the consumers are {found}"]
+        return [f"I9: {running} processes run, but the consumers are {found}"]
 
     async def _collect(self) -> records.Records:
         lines = self.carrier.lines()

@@ -45,6 +45,7 @@ class Worker:
         self._environment = {**environment, "SMS_HTTP_PORT": str(port), "FAULT_JOURNAL": str(folder / "journal")}
         self._process: OwnProcess | None = None
         self.pids: list[int] = []
+        self.processes = 1  #: that share its work in this life of it
 
     @property
     def amqp(self) -> Proxy:
@@ -67,9 +68,13 @@ class Worker:
         assert self._process
         return self._process.pid
 
-    def start(self, failpoint: Failpoint | None = None, more: Mapping[str, str] | None = None) -> None:
+    def start(
+        self, failpoint: Failpoint | None = None, more: Mapping[str, str] | None = None, *, processes: int = 1
+    ) -> None:
         """Start it (again), perhaps to fail at a point; `more` of an environment goes only to this life of it."""
-        own = {**self._environment, **(failpoint.environment() if failpoint else {}), **(more or {})}
+        self.processes = processes
+        several = {"SMS_PROCESSES": str(processes)}
+        own = {**self._environment, **(failpoint.environment() if failpoint else {}), **several, **(more or {})}
         command = [sys.executable, "-m", "tests.faults.worker", "worker"]
         self._process = OwnProcess(command, env=environ(own), output=self.log)
         self.pids.append(self._process.pid)
@@ -116,6 +121,11 @@ class Worker:
         """How often it said that a server is away, by server."""
         lines = self.log.read_text(errors="replace").splitlines()
         return Counter(json.loads(line)["server"] for line in lines if '"a server is away' in line)
+
+    def supervised(self) -> list[int]:
+        """The processes that do its work, the latest on each seat."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if '"a process was started"' in line]
+        return list({line["process"]: line["pid"] for line in lines}.values())
 
     def crashes(self) -> list[str]:
         """What it logged of jobs whose handling raised something."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tests.faults.failpoints import Action, Failpoint, Point
 from tests.faults.jobs import GRACE_S, VISIBILITY_S, some_jobs
 from tests.faults.processes import START_S
 from tests.faults.records import journal
+from tests.servers.processes import alive
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Row
@@ -91,6 +93,43 @@ async def test_of_a_worker_killed_with_many_jobs_in_hand_only_those_are_unknown(
         lab.strike(doomed)
         await sending
         await row.holds(lab)
+
+
+@pytest.mark.fault("kill -9 one process of a supervised worker", short=True)
+async def test_of_a_worker_of_several_processes_one_is_killed_and_replaced_and_nothing_is_lost(row: Row) -> None:
+    async with row.lab(workers=1) as lab:
+        (worker,) = lab.workers
+        await lab.carrier.behave(latency_s=0.1)
+        worker.start(processes=2)
+        await lab.start()
+        sending = asyncio.create_task(lab.send(some_jobs(400, lab.rng), rate=250, most=40))
+        await lab.accepted(lab.rng.randint(50, 150))
+        doomed = lab.rng.choice(worker.supervised())
+        os.kill(doomed, signal.SIGKILL)
+        lab.strike()
+        lab.struck.add(doomed)
+        await sending
+        await row.holds(lab)
+        assert len(set(worker.supervised()) - {doomed}) == 2
+
+
+@pytest.mark.fault("kill -9 the supervisor of a worker")
+async def test_the_processes_of_a_killed_supervisor_finish_what_they_hold_and_end(row: Row) -> None:
+    async with row.lab(workers=1) as lab:
+        (worker,) = lab.workers
+        await lab.carrier.behave(latency_s=0.2)
+        worker.start(processes=2)
+        await lab.start()
+        sending = asyncio.create_task(lab.send(some_jobs(400, lab.rng), rate=250, most=20))
+        await lab.accepted(100)
+        os.kill(worker.pid, signal.SIGKILL)
+        lab.strike()
+        await lab.until(lambda: not any(map(alive, worker.supervised())), "the end of its processes")
+        assert await worker.ended() == -signal.SIGKILL
+        worker.start(processes=2)
+        await sending
+        assert (await row.holds(lab)).unknown == 0
+        assert set(begun(lab).values()) == {1}
 
 
 @pytest.mark.fault("kill -9 both workers, one after the other, x3")

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import socket
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aio_pika
 import aiohttp
 import pytest
 
+from tests.servers.processes import alive
 from tests.stack import Installation, WorkerProcess, cli, installation, notification, worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
+    from pathlib import Path
 
 SETTINGS = """
 drain_timeout_s = 20
@@ -67,13 +67,6 @@ def pids(running: WorkerProcess) -> dict[int, int]:
 
 def heard(running: WorkerProcess, event: str) -> list[dict[str, Any]]:
     return [line for line in running.log if line["event"] == event]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has buried yet does not."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 async def until(holds: Callable[[], bool]) -> None:
