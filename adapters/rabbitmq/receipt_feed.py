@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 PREFETCH = 100  #: messages, each of 1 to 500 receipts
-MAX_BATCH = 2000  #: receipts, or one message's more
+MAX_BATCH = 500  #: receipts, or one message's more: larger ones cost no less each, and hold up everything else longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class RabbitReceiptFeed(Generic[R]):
     ) -> None:
         """`decode` reads a body or raises `wire.BadBodyError`; the publisher puts such a body aside.
 
-        A batch follows the one before after `every_s` at the earliest: what comes quickly makes large batches.
+        A batch that is not full is followed by the next after `every_s` at the earliest, so that there is more in it.
         """
         self.outage = Outage(f"rabbitmq {queue.removeprefix(f'{prefix}.')}", clock, telemetry)
         self._decode = decode
@@ -67,8 +67,9 @@ class RabbitReceiptFeed(Generic[R]):
             url, prefix, {queue: PREFETCH}, self._receive, forget=self._forget, outage=self.outage
         )
         self._every_s = every_s
-        self._last_at = float("-inf")
-        self._arrived: asyncio.Queue[RabbitReceiptBatch[R] | None] = asyncio.Queue()
+        self._next_at = float("-inf")
+        #: not decoded yet, for that takes several times the room
+        self._arrived: asyncio.Queue[tuple[DeliveredMessage, Subscription] | None] = asyncio.Queue()
         self._stopping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -76,18 +77,24 @@ class RabbitReceiptFeed(Generic[R]):
         self._consumer.open()
 
     async def next_batch(self) -> RabbitReceiptBatch[R] | None:
-        """Everything at hand up to some 2000 receipts, waiting for one; None once `close_intake` was called."""
-        await asyncio.sleep(self._last_at + self._every_s - time.monotonic())
+        """Everything at hand up to some 500 receipts, waiting for one; None once `close_intake` was called."""
+        await asyncio.sleep(self._next_at - time.monotonic())
         receipts: list[R] = []
         origins: list[tuple[Subscription, int]] = []
         while not receipts or (len(receipts) < MAX_BATCH and not self._arrived.empty()):
-            message = await self._arrived.get()
-            if message is None or self._stopping is not None:
+            arrived = await self._arrived.get()
+            if arrived is None or self._stopping is not None:
                 self._arrived.put_nowait(None)
                 return None
-            receipts += message.receipts
-            origins += message.origins
-        self._last_at = time.monotonic()
+            message, subscription = arrived
+            assert message.delivery_tag is not None
+            try:
+                receipts += self._decode(message.body)
+            except wire.BadBodyError as error:
+                self._consumer.start(self._put_aside(message, str(error), subscription, message.delivery_tag))
+            else:
+                origins.append((subscription, message.delivery_tag))
+        self._next_at = time.monotonic() + (self._every_s if len(receipts) < MAX_BATCH else 0.0)
         return RabbitReceiptBatch(receipts, origins)
 
     def close_intake(self) -> None:
@@ -104,13 +111,7 @@ class RabbitReceiptFeed(Generic[R]):
         await self._consumer.close()
 
     def _receive(self, message: DeliveredMessage, subscription: Subscription) -> None:
-        tag = message.delivery_tag
-        assert tag is not None
-        try:
-            receipts = self._decode(message.body)
-        except wire.BadBodyError as error:
-            return self._consumer.start(self._put_aside(message, str(error), subscription, tag))
-        self._arrived.put_nowait(RabbitReceiptBatch(receipts, [(subscription, tag)]))
+        self._arrived.put_nowait((message, subscription))
 
     async def _put_aside(self, message: DeliveredMessage, reason: str, subscription: Subscription, tag: int) -> None:
         properties, routing_key = message.header.properties, message.routing_key or ""
