@@ -6,12 +6,14 @@ from __future__ import annotations
 class AckLine:
     """A low-water mark below which everything is acknowledged at once, and single acknowledgements above it.
 
-    Delivery tags of a channel count up from 1 without a gap, so one slow message holds up the mark but nobody else.
+    Delivery tags of a channel count up from 1 without a gap, so one slow message holds up the mark but nobody else:
+    what the mark did not reach by the time after next is said on its own.
     """
 
     def __init__(self) -> None:
         self._mark = 0  #: up to here every tag is answered
         self._settled: set[int] = set()  #: above the mark, not yet said
+        self._passed_over: set[int] = set()  #: those of them that were not said the last time either
         self._answered: set[int] = set()  #: above the mark, said one by one
 
     def settle(self, tag: int) -> None:
@@ -22,6 +24,11 @@ class AckLine:
     def skip(self, tag: int) -> None:
         """Note that a message was answered in another way."""
         self._answered.add(tag)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything settled was said."""
+        return not self._settled
 
     def due(self) -> list[tuple[int, bool]]:
         """The acknowledgements to send now, as (tag, everything below too)."""
@@ -36,7 +43,8 @@ class AckLine:
             else:
                 break
             self._mark = tag
-        singles = sorted(self._settled)
-        self._answered |= self._settled
-        self._settled.clear()
+        singles = sorted(self._settled & self._passed_over)
+        self._answered.update(singles)
+        self._settled.difference_update(singles)
+        self._passed_over = self._settled.copy()
         return [(newest, True)] * bool(newest) + [(tag, False) for tag in singles]

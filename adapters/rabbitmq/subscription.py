@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Receive = Callable[[DeliveredMessage, "Subscription"], None]
 
-ACK_AFTER_S = 0.003  #: acknowledgements of this long are sent together
+ACK_AFTER_S = 0.005  #: acknowledgements of this long are sent together
 ANSWER_S = 10.0
 REACH_S = 1.0
 
@@ -77,11 +77,12 @@ class Subscription:
         await asyncio.sleep(self._last_said + REACH_S - time.monotonic())
 
     async def _acknowledge(self) -> None:
-        await asyncio.sleep(ACK_AFTER_S)
         try:
             # Where the channel is gone the broker hands the messages out again, and the ledger knows them.
             with contextlib.suppress(ConnectionError), broker_errors():
-                while due := self._line.due():
+                while not self._line.complete:
+                    await asyncio.sleep(ACK_AFTER_S)
+                    due = self._line.due()
                     for tag, all_below in due:
                         await self._channel.basic_ack(tag, multiple=all_below, wait=tag == due[-1][0])
         finally:
