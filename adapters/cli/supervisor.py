@@ -20,6 +20,7 @@ import structlog
 
 from adapters.bootstrap.listening import taken
 from adapters.bootstrap.seat import seats
+from adapters.cli.errors import CommandError
 from adapters.cli.signals import AT_ONCE, stop_on_signals
 from adapters.ending import end
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 BAD_SETTINGS = 2
+NOT_STARTED = 71  #: as sysexits.h calls an error of the system, such as "cannot fork"
 SIGNALLED = 128  #: and the signal's number: an exit code as shells give it
 FIRST_S, MAX_S = 0.5, 30.0
 LASTED_S = 60.0  #: a process that lived so long was a good one
@@ -54,9 +56,16 @@ async def _supervise(places: Iterable[Seat], settings: bytes) -> int:
 
 
 def settings_from(pipe: int) -> dict[str, Any]:
-    """What a supervisor has written for this process."""
-    with os.fdopen(pipe, "rb", closefd=False) as line:
-        return dict(msgspec.json.decode(line.readline()))
+    """What a supervisor has written for this process.
+
+    Raises:
+        CommandError: it was gone before it had.
+    """
+    with os.fdopen(pipe, "rb", closefd=False) as stream:
+        line = stream.readline()
+    if not line:
+        raise CommandError("the supervisor of this process is gone.")
+    return dict(msgspec.json.decode(line))
 
 
 def delay_s(failures: int) -> float:
@@ -103,10 +112,14 @@ class Supervisor:
 
     async def _live(self, seat: Seat) -> int:
         """One process, from its start to its end; answers its exit code, negative for a signal."""
-        process = await create_subprocess_exec(
-            sys.executable, *sys.orig_argv[1:],
-            env={**os.environ, **seat.environment()}, pass_fds=seat.descriptors, stdin=PIPE,
-        )  # fmt: skip
+        try:
+            process = await create_subprocess_exec(
+                sys.executable, *sys.orig_argv[1:],
+                env={**os.environ, **seat.environment()}, pass_fds=seat.descriptors, stdin=PIPE,
+            )  # fmt: skip
+        except OSError as error:  # no room for one just now: the others go on
+            self._log.error("a process cannot be started", process=seat.number, error=error.strerror)
+            return NOT_STARTED
         self._log.info("a process was started", process=seat.number, pid=process.pid)
         self._running.add(process)
         telling = asyncio.create_task(self._tell(process))

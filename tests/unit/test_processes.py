@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -21,7 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.bootstrap.check import check
 from adapters.bootstrap.seat import Seat, seat_in, seats
 from adapters.cli import supervisor
-from adapters.cli.supervisor import BAD_SETTINGS, MAX_S, Supervisor, delay_s
+from adapters.cli.errors import CommandError
+from adapters.cli.supervisor import BAD_SETTINGS, MAX_S, Supervisor, delay_s, settings_from
 from adapters.http.exposition import together
 from adapters.telemetry import logs
 from adapters.telemetry.metrics import Metrics
@@ -183,6 +185,29 @@ async def test_one_that_dies_is_started_again_until_told_to_stop(
             await asyncio.sleep(0.01)
         parent.stop.set()
         await run
+
+
+async def test_where_none_can_be_started_it_tries_again_until_told_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executable = sys.executable
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "not there yet"))
+    async with running(tmp_path, monkeypatch, "sys.stdin.read()") as (parent, run):
+        await asyncio.sleep(0.05)
+        assert not run.done()
+        monkeypatch.setattr(sys, "executable", executable)
+        while len(lives(tmp_path)) < 2:
+            await asyncio.sleep(0.01)
+        parent.stop.set()
+        assert await run == 0
+
+
+def test_a_process_whose_supervisor_died_before_it_read_its_settings_says_so() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with pytest.raises(CommandError, match="supervisor"):
+        settings_from(reading)
+    os.close(reading)
 
 
 async def test_where_the_first_start_fails_for_settings_all_are_stopped_and_none_is_started_again(
