@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.watchdog import EXIT_STUCK
 from tests.faults.failpoints import Action, Failpoint, Point
 from tests.faults.jobs import GRACE_S, VISIBILITY_S, some_jobs
 from tests.faults.processes import START_S
@@ -78,6 +79,22 @@ async def test_a_worker_whose_event_loop_is_stuck_is_ended_by_itself(row: Row) -
         lab.strike(stuck)
         assert await stuck.ended(within_s=45) != 0
         assert (await row.holds(lab)).unknown == 1
+
+
+@pytest.mark.fault("event loop of one process blocked")
+async def test_a_process_whose_event_loop_is_stuck_ends_and_is_replaced(row: Row) -> None:
+    async with row.lab(concurrency=1) as lab:
+        stuck = lab.workers[0]
+        stuck.start(Failpoint(Point.SUBMITTING, nth=3, action=Action.BLOCK, seconds=60), processes=2)
+        await lab.start()
+        before = stuck.supervised()
+        await lab.send(some_jobs(30, lab.rng, categories={"notification": 1}), most=1)
+        await lab.until(lambda: bool(struck(lab)), "the block")
+        lab.strike()
+        await lab.until(lambda: stuck.supervised() != before, "another process in its place")
+        assert stuck.running
+        await row.holds(lab)
+        assert f'"code": {EXIT_STUCK}' in stuck.log.read_text()
 
 
 @pytest.mark.fault("kill -9 worker under load", short=True)
