@@ -21,7 +21,7 @@ import asyncpg
 from adapters.rabbitmq.topology import Names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 START_S = 60.0  #: a busy machine may need that long; nothing is asserted about it
@@ -60,11 +60,13 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker(environment: Mapping[str, str], *flags: str) -> AsyncIterator[WorkerProcess]:
+async def worker(
+    environment: Mapping[str, str], *flags: str, program: Sequence[str] = ("-m", "adapters.cli")
+) -> AsyncIterator[WorkerProcess]:
     """A worker process that listens on a free port; ended afterwards, whatever happens."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "adapters.cli", "worker", *flags,
+        sys.executable, *program, "worker", *flags,
         env={**inherited, "PYTHONPATH": str(ROOT), "SMS_HTTP_PORT": "0", **environment},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -33,6 +33,7 @@ tests/run tests/unit -k segments   the same checks, but only some tests: argumen
 tests/run --faults                 the whole fault matrix, and its table; with arguments, rows of it
 tests/run --soak 20                random faults under load, for so many minutes
 tests/run --smpp 100000            so many messages through SMPP to a carrier that others wrote, with what it took
+tests/run --bench                  how fast it is, beside what people would write instead: one table, medians of 3 runs
 tests/run --next                   contract, integration and short fault tests on Debian 13's RabbitMQ 4.0 and Redis 8,
                                    or whatever else is asked for, as in tests/run --next --faults
 
@@ -55,6 +56,7 @@ SEED, MATRIX, MINUTES = "SMS_TEST_FAULT_SEED", "SMS_TEST_FAULTS", "SMS_TEST_SOAK
 SMPP_MESSAGES = "SMS_TEST_SMPP_MESSAGES"  #: what tests/benchmarks/test_smpp.py is told by
 FAULTS = "tests/faults"
 SMPP = "tests/benchmarks/test_smpp.py"
+BENCH, BENCH_RUNS = "tests/benchmarks/test_speed.py", "SMS_TEST_BENCH_RUNS"  #: and how often each figure is measured
 CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
 PEERS = f"{INTEGRATION}/test_smpp_peer"  #: these tests need what `peers.COMMANDS` names
 STORES = ("postgres", "redis")  #: their integration tests take as long as those of the broker, and run beside them
@@ -200,6 +202,7 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--soak", type=float, metavar="MINUTES")
     parser.add_argument("--smpp", type=int, metavar="MESSAGES")
+    parser.add_argument("--bench", type=int, nargs="?", const=3, metavar="RUNS")
     parser.add_argument("--next", action="store_true")
     asked, rest = parser.parse_known_args(arguments)
     rest = tuple(rest[1:] if rest[:1] == ["--"] else rest)
@@ -207,6 +210,8 @@ def plan(arguments: Sequence[str]) -> Plan:
         return Plan(((f"{FAULTS}/test_soak.py", *rest),), {MINUTES: str(asked.soak)}, next=asked.next)
     if asked.smpp is not None:
         return Plan(((SMPP, *rest),), {SMPP_MESSAGES: str(asked.smpp)}, next=asked.next)
+    if asked.bench is not None:
+        return Plan(((BENCH, "-s", *rest),), {BENCH_RUNS: str(asked.bench)}, next=asked.next)
     if asked.faults:
         where = () if any(part.startswith(FAULTS) for part in rest) else (FAULTS,)
         return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",), next=asked.next)
