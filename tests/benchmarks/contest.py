@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -83,23 +83,20 @@ async def publish(channel: aio_pika.abc.AbstractChannel, exchange: str, key: str
 
 
 @asynccontextmanager
-async def workers(installed: Installation, count: int, *flags: str) -> AsyncIterator[list[WorkerProcess]]:
-    """So many of them, ready."""
-    async with AsyncExitStack() as stack:
-        running = [await stack.enter_async_context(worker(installed.environment, *flags)) for _ in range(count)]
-        for each in running:
-            await each.ready()
+async def ready_worker(installed: Installation, *flags: str) -> AsyncIterator[WorkerProcess]:
+    """A worker that takes jobs, and has drained afterwards."""
+    async with worker(installed.environment, *flags) as running:
+        await running.ready()
         yield running
-        for each in running:
-            assert await each.stop() == 0
+        assert await running.stop() == 0
 
 
 async def engine(installed: Installation, count: int, *, array: int = 1, processes: int = 1, each: int = 1) -> Result:
     """The engine at full speed; each message ends in so many receipts, in the callback queue and in Postgres."""
     async with installed.broker() as channel, installed.database() as database:
         await publish(channel, f"{installed.prefix}.jobs", "otp", bodies([code(n) for n in range(count)], array))
-        async with workers(installed, processes) as running:
-            result = await timed(database, [w.process.pid for w in running], count, each)
+        async with ready_worker(installed, "--processes", str(processes)) as running:
+            result = await timed(database, running.process.pid, count, each)
         told = await receipts(channel, installed.prefix)
         rows = await database.fetchval("select count(*) from messages")
     assert len(told) == rows == count, f"{count} messages: {len(told)} told of on the callback queue, {rows} rows"
@@ -107,7 +104,7 @@ async def engine(installed: Installation, count: int, *, array: int = 1, process
     return result
 
 
-async def timed(database: asyncpg.Connection, pids: list[int], count: int, each: int = 1) -> Result:
+async def timed(database: asyncpg.Connection, pid: int, count: int, each: int = 1) -> Result:
     """Wait for every receipt's row; what is counted begins with a tenth of them."""
     began: tuple[int, float, Usage] | None = None
     rows, since = 0, time.monotonic()
@@ -117,14 +114,14 @@ async def timed(database: asyncpg.Connection, pids: list[int], count: int, each:
         since = now if rows != before else since
         assert now - since < STALLED_S, f"{count * each - rows} receipts are missing"
         if began is None and rows >= WARM * count * each:
-            began = rows, now, Usage.of(*pids)
+            began = rows, now, Usage.of(pid)
         if rows >= count * each:
             break
         await asyncio.sleep(LOOK_EVERY_S)
     assert began
     messages = max(1, (rows - began[0]) // each)
-    used = Usage.of(*pids).per_message_us(began[2], messages)
-    return Result(messages / max(now - began[1], LOOK_EVERY_S), used, rss_mib(*pids))
+    used = Usage.of(pid).per_message_us(began[2], messages)
+    return Result(messages / max(now - began[1], LOOK_EVERY_S), used, rss_mib(pid))
 
 
 async def receipts(channel: aio_pika.abc.AbstractChannel, prefix: str) -> dict[str, int]:

@@ -23,9 +23,9 @@ from tests.benchmarks.contest import (
     engine,
     promotion,
     publish,
+    ready_worker,
     settings,
     timed,
-    workers,
     yardstick,
 )
 from tests.benchmarks.table import Figures
@@ -105,7 +105,7 @@ async def _contest(figures: Figures, urls: tuple[str, str, str], size: Size, fol
 
 async def _loads(figures: Figures, urls: tuple[str, str, str], size: Size, folder: Path) -> None:
     most = figures.results["single jobs"]["rate"]
-    async with installation(*urls, settings(folder)) as installed, workers(installed, 1):
+    async with installation(*urls, settings(folder)) as installed, ready_worker(installed):
         for position, share in enumerate((0.25, 0.5, 0.8)):
             figures.step(f"{share:.0%} of {most:,.0f} codes a second for {size.for_s:.0f} s")
             found = await pace.codes(installed, share * most, size.for_s, first=position * 1_000_000)
@@ -120,7 +120,7 @@ async def _backlog(figures: Figures, urls: tuple[str, str, str], size: Size, fol
         for start in range(0, size.backlog, 100_000):
             some = [promotion(n) for n in range(start, min(start + 100_000, size.backlog))]
             await publish(channel, f"{installed.prefix}.jobs", "promotion", bodies(some, 500))
-        async with workers(installed, 1) as (running,):
+        async with ready_worker(installed) as running:
             figures.step(f"{most / 2:,.0f} codes a second for {size.for_s:.0f} s beside them")
             figures.latencies[name] = await pace.codes(installed, most / 2, size.for_s)
             figures.others["MiB of a worker with them waiting"] = rss_mib(running.process.pid)
@@ -129,7 +129,7 @@ async def _backlog(figures: Figures, urls: tuple[str, str, str], size: Size, fol
 
 
 async def _parts(figures: Figures, urls: tuple[str, str, str], size: Size, folder: Path) -> None:
-    async with installation(*urls, settings(folder)) as installed, installed.broker() as channel:
+    async with installation(*urls, settings(folder)) as installed:
         figures.step("the Python client")
         async with Producer(urls[0], prefix=installed.prefix) as sms:
             jobs = [{**code(n), "category": "otp"} for n in range(size.messages)]
@@ -146,14 +146,12 @@ async def _parts(figures: Figures, urls: tuple[str, str, str], size: Size, folde
         program = ("-m", "tests.benchmarks.sampled", str(samples))
         async with worker(installed.environment, "--role", "deliver", program=program) as running:
             await running.ready()
-            while (
-                await channel.declare_queue(f"{installed.prefix}.jobs.otp", passive=True)
-            ).declaration_result.message_count:
+            while await running.metric("sms_receipts_total") < total:
                 await asyncio.sleep(0.2)
             assert await running.stop() == 0
         figures.stages = dict(sorted(json.loads(samples.read_text()).items(), key=lambda each: -each[1]))
-        async with workers(installed, 1, "--role", "record") as (running,), installed.database() as database:
-            recorded = await timed(database, [running.process.pid], total)
+        async with ready_worker(installed, "--role", "record") as running, installed.database() as database:
+            recorded = await timed(database, running.process.pid, total)
         figures.others["receipts a second, recorder alone"] = recorded.rate
         figures.others["µs of CPU per receipt, recorder alone"] = recorded.cpu_us["own"]
 

@@ -44,7 +44,7 @@ def family(processes: dict[int, Process], root: int) -> list[Process]:
     found, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
-        if pid in processes:
+        if pid in processes:  # no process has the number 0
             found.append(processes[pid])
             waiting += children[pid]
     return found
@@ -57,14 +57,14 @@ class Usage(NamedTuple):
     servers_s: dict[str, float]
 
     @classmethod
-    def of(cls, *roots: int) -> Usage:
+    def of(cls, root: int = 0) -> Usage:
         """As of now; the servers are siblings of ours, where they are not somebody else's."""
         processes = table()
         servers: dict[str, float] = defaultdict(float)
         for process in family(processes, os.getppid()):
             if server := SERVERS.get(process.name):
                 servers[server] += process.cpu_s
-        return cls(sum(process.cpu_s for root in roots for process in family(processes, root)), dict(servers))
+        return cls(sum(process.cpu_s for process in family(processes, root)), dict(servers))
 
     def per_message_us(self, since: Usage, messages: int) -> dict[str, float]:
         """Microseconds for each message, of the contestant (`own`) and of each server."""
@@ -72,7 +72,6 @@ class Usage(NamedTuple):
         return {name: cpu_s / messages * 1e6 for name, cpu_s in {"own": self.own_s - since.own_s, **each}.items()}
 
 
-def rss_mib(*roots: int) -> float:
-    """The memory that processes hold, with all that descend from them."""
-    processes = table()
-    return sum(process.rss for root in roots for process in family(processes, root)) / 2**20
+def rss_mib(root: int) -> float:
+    """The memory that a process holds, with all that descend from it."""
+    return sum(process.rss for process in family(table(), root)) / 2**20
