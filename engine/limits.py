@@ -44,6 +44,9 @@ class Rule:
         """What a rejected receipt calls it, e.g. LIMIT_OTP_PER_NUMBER."""
         return "LIMIT_" + re.sub(r"[^A-Z0-9]+", "_", self.name.upper()).strip("_")
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # what is made of a rule is remembered, and all its fields take long to hash
+
 
 class Charge(NamedTuple):
     """One count a message is to be charged to: the rule and the values of its key."""

@@ -104,6 +104,17 @@ def own_time(script: Script) -> Script:
     return Script(script.text.replace(READS_CLOCK, OWN_TIME))
 
 
+def unpacked(logs: bytes) -> list[dict[UUID, int]]:
+    """The logs of a number (`logs.lua`): of each the jobs and their times in microseconds, oldest first."""
+    found = []
+    while logs:
+        length, logs = int.from_bytes(logs[12:16]), logs[16:]
+        entries, logs = logs[:length], logs[length:]
+        times = [(entries[at : at + 7], entries[at + 7 : at + 23]) for at in range(0, length, 23)]
+        found.append({UUID(bytes=job): int.from_bytes(time) for time, job in times})
+    return found
+
+
 @asynccontextmanager
 async def redis_prefix(url: str) -> AsyncIterator[str]:
     """A prefix for the keys of one test, which are gone afterwards."""

@@ -5,6 +5,7 @@
 local MARKER_LIFE_S = 300 -- longer than any lease: after it a job's charge cannot be given back
 local limit, span = tonumber(ARGV[1]), ARGV[2] * 1000000
 local width = span / 100
+local now = clock()
 local at = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'newest') or 0))
 
 local counted, total = {}, 0

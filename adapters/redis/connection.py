@@ -61,7 +61,7 @@ class Connection:
     def __init__(self, url: str, clock: Clock, telemetry: Telemetry, prefix: str = "sms") -> None:
         self.outage = Outage("redis", clock, telemetry)
         self.clock_outage = Outage("redis clock", clock, telemetry)
-        self.epoch_key = f"{prefix}:epoch"
+        self.epoch_key = f"{prefix}:memory"  #: another than that of workers whose logs (`logs.lua`) ours could not read
         self._drift = Drift()
         self._clock = clock
         self._client = Redis.from_url(

@@ -1,15 +1,18 @@
--- End a lease with what became of the job; answers the receipt that stands, or nothing if the job is another's by now.
--- KEYS: the job's record, then its logs.
--- ARGV: job, token, then the receipt as `merge` takes it, then the windows of each log.
+-- End a lease with what became of the job; answers the receipt that stands as `standing` does, or nothing if the job is
+-- another's by now.
+-- KEYS: the job's record, its number's logs.
+-- ARGV: token, then the receipt as `merge` takes it, then the job and its logs as `logs` takes them.
 local record = read(KEYS[1])
-if record.token and record.token ~= ARGV[2] then return false end
+if record.token and record.token ~= ARGV[1] then return false end
 local lost = not record.token -- Redis forgot the grant, and learns it again from the result
 record.lease_until = nil
-merge(record, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+merge(record, ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 write(KEYS[1], record)
-if ARGV[4] == '0' and not record.taken then
-  for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
+if ARGV[3] == '0' and not record.taken then
+  refund(KEYS[2], ARGV[6], clock())
 elseif lost and record.taken then
-  for i = 2, #KEYS do charge(KEYS[i], ARGV[1], ARGV[i + 5], (fit(KEYS[i], ARGV[1], ARGV[i + 5]))) end
+  local logs, now = read_logs(KEYS[2]), clock()
+  charge(logs, ARGV[6], ARGV[7], now, true)
+  write_logs(KEYS[2], logs, now)
 end
-return record.receipt
+return standing(record, ARGV[5])

@@ -2,6 +2,7 @@
 -- KEYS: reports, decisions.  ARGV: worker, its report ('' to only listen), its seconds to live, number of decisions, then
 -- name, version and text of each.
 local reports, decisions = KEYS[1], KEYS[2]
+local now = clock()
 local oldest = now - ARGV[3] * 1000000
 if ARGV[2] ~= '' then
   redis.call('HSET', reports, ARGV[1], string.format('%.0f %s', now, ARGV[2]))

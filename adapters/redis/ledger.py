@@ -6,30 +6,28 @@ All of a number lives in one slot (`slot.py`). The epoch does not: in a Redis Cl
 from __future__ import annotations
 
 from datetime import timedelta
-from secrets import token_hex
+from itertools import count
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, NamedTuple
 
+from adapters.redis.kept import facts, kept
 from adapters.redis.recall import ADVANCE, NoRecall
 from adapters.redis.scripts import load
-from adapters.redis.slot import Slot, facts
-from adapters.redis.wide_counts import EPOCH, WideCounts, windows_text
-from adapters.wire_receipts import decode_receipt
+from adapters.redis.slot import Slot, logs
+from adapters.redis.wide_counts import EPOCH, WideCounts
 from engine.claims import Abandoned, Busy, Done, Granted, Limited, OptedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from adapters.redis.connection import Connection, Reply
     from adapters.redis.recall import Recall
-    from adapters.redis.scripts import Word
     from engine.claims import Claim, Verdict
-    from engine.limits import Charge
     from engine.receipts import Receipt
 
-BEGIN = load("clock", "record", "windows", "opt_outs", "begin")
-FINISH = load("clock", "record", "merge", "windows", "finish")
-RELEASE = load("record", "release")
+BEGIN = load("clock", "record", "logs", "opt_outs", "begin")
+FINISH = load("clock", "record", "merge", "logs", "finish")
+RELEASE = load("clock", "record", "logs", "release")
 REOPEN = load("record", "reopen")
 FIND = load("record", "find")
 PEEK = load("clock", "record", "peek")
@@ -53,38 +51,38 @@ class RedisLedger:
         self._prefix = prefix
         self._recall: Recall | NoRecall = recall or NoRecall(redis)
         self._wide = WideCounts(redis, prefix)
+        self._name, self._grants = token_urlsafe(6), count()  #: a grant's token is unique by both
 
     async def begin(self, claim: Claim) -> Verdict:
         """Lease a job and charge its limits, those that are no single number's last."""
-        own = _own(claim.charges)
-        reply, token = await self._begin(claim, [windows_text(charge.rule.windows) for charge in own])
+        reply, token = await self._begin(claim)
         match reply.value:
             case [b"GRANTED", fence, attempts, left_ms]:
                 grant = Granted(claim, token, fence, attempts, reply.asked_at + left_ms / 1000)
                 return await self._charge_wide(grant)
             case [b"LIMITED", nth, retry_at]:
+                own = [charge for charge in claim.charges if charge.per_recipient]
                 return Limited(own[nth - 1].rule, EPOCH + timedelta(microseconds=retry_at))
             case [b"BUSY", wait_ms]:
                 return Busy(wait_ms / 1000)
             case [b"OPTED_OUT"]:
                 return OptedOut()
             case [b"DONE", receipt]:
-                return Done(decode_receipt(receipt))
+                return Done(kept(receipt))
             case [b"ABANDONED", attempts]:
                 return Abandoned(attempts)
         raise AssertionError("begin.lua answers nothing else")
 
-    async def _begin(self, claim: Claim, windows: Sequence[str]) -> tuple[Reply, str]:
+    async def _begin(self, claim: Claim) -> tuple[Reply, str]:
         """What `begin.lua` answers, and the token it was asked under, once Redis remembers enough to judge."""
-        slot, token = Slot(self._prefix, claim.recipient), token_hex(8)
-        own = slot.record(claim.job), self._redis.epoch_key, slot.restored, slot.opt_outs, slot.held
-        keys = [*own, *self._logs(claim)]
+        slot, token = Slot(self._prefix, claim.recipient), f"{self._name}{next(self._grants):x}"
+        usual = [slot.record(claim.job), self._redis.epoch_key, slot.logs]
         visibility_ms = round(claim.visibility_s * 1000)
+        told = claim.job.bytes, logs(claim.recipient, claim.charges), str(claim.despite or ""), claim.promotes or ""
         while True:
-            epoch = self._recall.epoch
-            needs = epoch.name, int(self._recall.cold), self._redis.latest_us()
-            wants = str(claim.despite or ""), claim.promotes or ""
-            args: list[Word] = [str(claim.job), token, visibility_ms, *needs, *wants, *windows]
+            epoch, cold = self._recall.epoch, self._recall.cold
+            keys = [*usual, slot.restored, slot.opt_outs, slot.held] if cold or claim.promotes else usual
+            args = (token, visibility_ms, epoch.name, self._redis.latest_us(), *told, int(cold))
             reply = await self._redis.ask(BEGIN(keys, args))
             match reply.value:
                 case [b"EPOCH"]:
@@ -99,31 +97,23 @@ class RedisLedger:
     async def finish(self, grant: Granted, receipt: Receipt) -> Receipt | None:
         """End the lease with what became of the job."""
         claim = grant.claim
-        told = facts(receipt)
-        windows = [windows_text(charge.rule.windows) for charge in _own(claim.charges)]
-        args: list[Word] = [str(claim.job), grant.token, *told, *windows]
-        reply = await self._redis.ask(FINISH(self._keys(claim), args))
-        if reply.value is None:
-            return None
-        standing = receipt if reply.value == told[-1] else decode_receipt(reply.value)
-        if not receipt.taken and not standing.taken:
+        args = (grant.token, *facts(receipt), claim.job.bytes, logs(claim.recipient, claim.charges))
+        standing = _standing(receipt, (await self._redis.ask(FINISH(self._keys(claim), args))).value)
+        if standing and not receipt.taken and not standing.taken:
             await self._wide.refund(claim)
         return standing
 
     async def release(self, grant: Granted, attempts: int) -> None:
         """End the lease of a job that no carrier took."""
         claim = grant.claim
-        args = (str(claim.job), grant.token, attempts)
+        args = (grant.token, attempts, claim.job.bytes)
         if (await self._redis.ask(RELEASE(self._keys(claim), args))).value:
             await self._wide.refund(claim)
 
     async def advance(self, recipient: str, receipt: Receipt) -> Receipt | None:
         """Merge later evidence."""
-        told = facts(receipt)
-        reply = await self._redis.ask(ADVANCE([Slot(self._prefix, recipient).record(receipt.job)], told))
-        if reply.value is None:
-            return None
-        return receipt if reply.value == told[-1] else decode_receipt(reply.value)
+        call = ADVANCE([Slot(self._prefix, recipient).record(receipt.job)], facts(receipt))
+        return _standing(receipt, (await self._redis.ask(call)).value)
 
     async def reopen(self, recipient: str, unknown: Receipt) -> bool:
         """Forget an unknown outcome of a message that was surely not sent."""
@@ -133,7 +123,7 @@ class RedisLedger:
     async def find(self, recipient: str, job: UUID) -> Receipt | None:
         """The receipt that stands."""
         found = (await self._redis.ask(FIND([Slot(self._prefix, recipient).record(job)], []))).value
-        return decode_receipt(found) if found is not None else None
+        return kept(found) if found is not None else None
 
     async def peek(self, recipient: str, job: UUID) -> Standing | None:
         """What is known of a job, for people; None where nothing is."""
@@ -142,7 +132,7 @@ class RedisLedger:
         if not fence and not receipt:
             return None
         lease_s = left_ms / 1000 if isinstance(left_ms, int) else None
-        return Standing(fence, attempts, lease_s, decode_receipt(receipt) if receipt else None)
+        return Standing(fence, attempts, lease_s, kept(receipt) if receipt else None)
 
     async def _charge_wide(self, grant: Granted) -> Granted | Limited:
         limited = await self._wide.charge(grant.claim)
@@ -151,12 +141,12 @@ class RedisLedger:
         return limited or grant
 
     def _keys(self, claim: Claim) -> list[str]:
-        return [Slot(self._prefix, claim.recipient).record(claim.job), *self._logs(claim)]
-
-    def _logs(self, claim: Claim) -> list[str]:
         slot = Slot(self._prefix, claim.recipient)
-        return [slot.log(charge) for charge in _own(claim.charges)]
+        return [slot.record(claim.job), slot.logs]
 
 
-def _own(charges: Iterable[Charge]) -> list[Charge]:
-    return [charge for charge in charges if charge.per_recipient]
+def _standing(told: Receipt, answer: bytes | int | None) -> Receipt | None:
+    """The receipt that stands, from what `standing` in `merge.lua` answers."""
+    if answer == 1:
+        return told
+    return kept(answer) if isinstance(answer, bytes) else None

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from adapters.coalesce import Coalescer
 from adapters.ending import end
 from adapters.outage import Outage
+from adapters.redis.kept import facts
 from adapters.redis.scripts import Call, load
-from adapters.redis.slot import Slot, facts
+from adapters.redis.slot import Slot, entry, logs
 from adapters.redis.wide_counts import EPOCH, MICROSECOND
 from engine.events import MemoryLost
 from engine.limits import charges_to
@@ -38,7 +39,7 @@ LOOK_EVERY_S = 5.0  #: for a new memory; claims notice it at once, but there may
 MAX_NUMBERS = 200  #: restored with one question to the message store
 
 ADVANCE = load("clock", "record", "merge", "advance")
-RESTORE = load("restore")
+RESTORE = load("clock", "logs", "restore")
 
 
 class Epoch(NamedTuple):
@@ -198,14 +199,13 @@ class Recall:
 
     def _put(self, recipient: str, history: Sequence[Receipt]) -> Iterator[Call]:
         slot = Slot(self._prefix, recipient)
-        entries: dict[Charge, list[str | int]] = defaultdict(list)
+        entries: dict[Charge, bytes] = defaultdict(bytes)
         for receipt in history:
             yield ADVANCE([slot.record(receipt.job)], facts(receipt))
             if receipt.taken:  # where a worker was lost nobody knows when it was submitted
                 at_us = ((receipt.submitted_at or receipt.at) - EPOCH) // MICROSECOND
                 for charge in self._charges(receipt):
                     if charge.per_recipient:
-                        entries[charge] += [at_us, str(receipt.job)]
+                        entries[charge] += entry(receipt.job, at_us)
         for charge, found in entries.items():
-            longest_s = max(window.seconds for window in charge.rule.windows)
-            yield RESTORE([slot.log(charge)], [longest_s, *found])
+            yield RESTORE([slot.logs], [logs(recipient, [charge]), found])

@@ -1,10 +1,10 @@
 -- End a lease of a job that no carrier took and give back its charges; answers 1 if it was still the holder's to end.
--- KEYS: the job's record, then its logs.  ARGV: job, token, attempts.
+-- KEYS: the job's record, its number's logs.  ARGV: token, attempts, the job as 16 bytes.
 local record = read(KEYS[1])
-if record.token ~= ARGV[2] or record.receipt then return 0 end
+if record.token ~= ARGV[1] or record.receipt then return 0 end
 if record.lease_until then
-  record.lease_until, record.attempts = nil, tonumber(ARGV[3])
+  record.lease_until, record.attempts = nil, tonumber(ARGV[2])
   write(KEYS[1], record)
-  for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
+  refund(KEYS[2], ARGV[3], clock())
 end
 return 1

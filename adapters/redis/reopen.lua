@@ -3,7 +3,7 @@
 local record = read(KEYS[1])
 if record.lease_until then return 0 end -- begun since, and perhaps submitted
 if not record.receipt then return 1 end -- asked before, but the answer got lost
-if record.rank ~= UNRESOLVED or cjson.decode(record.receipt).id ~= ARGV[1] then return 0 end
-record.rank, record.taken, record.final, record.receipt, record.attempts = nil, nil, nil, nil, tonumber(ARGV[2])
+if record.doubt ~= ARGV[1] then return 0 end
+record.rank, record.taken, record.doubt, record.receipt, record.attempts = nil, nil, nil, nil, tonumber(ARGV[2])
 write(KEYS[1], record)
 return 1

@@ -5,6 +5,7 @@
 -- how long it can wait; whether its time to ask again has come.
 local held = redis.call('HMGET', KEYS[1], 'free', ARGV[1])
 local takes, spared, ahead, within = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local now = clock()
 local free = math.max(now, tonumber(held[1] or 0))
 local asked = tonumber(held[2] or 0)
 local turn = math.max(now, free - spared)

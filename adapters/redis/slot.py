@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import blake2b
+from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
 
-from adapters.redis.scripts import digest
-from adapters.wire_receipts import encode_receipt
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
-    from engine.limits import Charge
-    from engine.receipts import Receipt
+    from engine.limits import Charge, Rule
 
 
 class Slot(NamedTuple):
@@ -24,9 +24,10 @@ class Slot(NamedTuple):
         """A job's record (`record.lua`)."""
         return f"{self.prefix}:{{{self.recipient}}}:j:{job}"
 
-    def log(self, charge: Charge) -> str:
-        """The log of one charge (`windows.lua`)."""
-        return f"{self.prefix}:{{{self.recipient}}}:l:{digest(charge.scope)}"
+    @property
+    def logs(self) -> str:
+        """When which jobs were accepted (`logs.lua`)."""
+        return f"{self.prefix}:{{{self.recipient}}}:l"
 
     @property
     def restored(self) -> str:
@@ -44,6 +45,21 @@ class Slot(NamedTuple):
         return f"{self.prefix}:{{{self.recipient}}}:h"
 
 
-def facts(receipt: Receipt) -> tuple[int, int, int, bytes]:
-    """A receipt as `merge.lua` takes it."""
-    return receipt.rank, int(receipt.taken), int(receipt.final), encode_receipt(receipt)
+def logs(recipient: str, charges: Iterable[Charge]) -> bytes:
+    """The logs of a number that its charges go to, as `logs.lua` takes them."""
+    # Scopes hold no U+0000, so what stands for the number here is no part of anything else.
+    return b"".join(
+        [_log(charge.rule, charge.scope.replace(recipient, "\x00")) for charge in charges if charge.per_recipient]
+    )
+
+
+def entry(job: UUID, at_us: int) -> bytes:
+    """An entry of a log."""
+    return at_us.to_bytes(7) + job.bytes
+
+
+@lru_cache(maxsize=4096)
+def _log(rule: Rule, scope: str) -> bytes:
+    name = blake2b(scope.encode(errors="surrogatepass"), digest_size=8).digest()
+    windows = b"".join(pack(">II", window.limit, window.seconds) for window in rule.windows)
+    return pack(">8sIH", name, max(window.seconds for window in rule.windows), len(windows)) + windows

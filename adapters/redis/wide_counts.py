@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_LOGGED = 1000  #: a window with a larger limit is counted in buckets, for a log takes memory for each entry
 
-CHARGE = load("clock", "windows", "charge")
+CHARGE = load("clock", "charge")
 BUCKET_CHARGE = load("clock", "bucket_refund", "bucket_charge")
 BUCKET_REFUND = load("bucket_refund")
 
@@ -61,15 +61,15 @@ class WideCounts:
         await asyncio.gather(*(self._redis.ask(count.refund) for count in self._counts(claim)))
 
     def _counts(self, claim: Claim) -> Iterator[_Count]:
-        job = str(claim.job)
         for charge in claim.charges:
             if charge.per_recipient:
                 continue
+            job = str(claim.job)
             slot = f"{self._prefix}:{{{digest(charge.scope)}}}"
             logged = [window for window in charge.rule.windows if window.limit <= MAX_LOGGED]
             if logged:
                 log = f"{slot}:w"
-                yield _Count(charge.rule, CHARGE([log], [job, windows_text(logged)]), Call(("ZREM", log, job)))
+                yield _Count(charge.rule, CHARGE([log], [job, _text(logged)]), Call(("ZREM", log, job)))
             for window in charge.rule.windows:
                 if window.limit > MAX_LOGGED:
                     keys = [f"{slot}:b:{window.seconds}", f"{slot}:m:{window.seconds}:{job}"]
@@ -78,6 +78,6 @@ class WideCounts:
                     )
 
 
-def windows_text(windows: Iterable[Window]) -> str:
-    """As the scripts read them: LIMIT/SECONDS, with blanks between."""
+def _text(windows: Iterable[Window]) -> str:
+    """As `charge.lua` reads them: LIMIT/SECONDS, with blanks between."""
     return " ".join(f"{window.limit}/{window.seconds}" for window in windows)

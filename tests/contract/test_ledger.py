@@ -529,6 +529,14 @@ async def test_a_limit_also_holds_for_a_job_granted_despite_its_unknown_outcome(
     await bench.granted(again)
 
 
+async def test_a_job_that_is_submitted_again_counts_once(bench: Bench) -> None:
+    wish = claim(charge(TWO_AN_HOUR))
+    unknown = await unanswered(bench, wish)
+    await bench.accepted(wish._replace(despite=unknown.id))
+    await bench.accepted(claim(charge(TWO_AN_HOUR)))
+    assert isinstance(await bench.ledger.begin(claim(charge(TWO_AN_HOUR))), Limited)
+
+
 async def test_a_job_that_may_have_been_sent_before_keeps_its_charge_whatever_becomes_of_it_again(bench: Bench) -> None:
     wish = claim(charge(ONE_A_MINUTE))
     unknown = await unanswered(bench, wish)

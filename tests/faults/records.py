@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from redis.asyncio import Redis
 
+from tests.redis_setup import unpacked
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -110,7 +112,7 @@ async def redis(url: str, prefix: str) -> dict[str, list[set[str]]]:
     async with Redis.from_url(url, protocol=2) as client:
         async for key in client.scan_iter(f"{prefix}:*", count=5000):
             name = key.decode()
-            if ":l:" in name:
+            if name.startswith(f"{prefix}:{{+") and name.endswith(":l"):
                 number = name[name.index("{") + 1 : name.index("}")]
-                charged[number].append({member.decode() for member in await client.zrange(name, 0, -1)})
+                charged[number] += [set(map(str, log)) for log in unpacked(await client.get(name) or b"")]
     return dict(charged)

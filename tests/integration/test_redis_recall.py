@@ -191,7 +191,7 @@ async def test_a_restart_is_a_loss_although_nearly_everything_is_still_there() -
             await asyncio.to_thread(restart, server)
             async with Redis.from_url(server.url) as admin:
                 assert await admin.exists(worker.connection.epoch_key)
-                await admin.delete(Slot("sms", NUMBER).log(job_for().charges[0]))  # what had not reached the disk
+                await admin.delete(Slot("sms", NUMBER).logs)  # what had not reached the disk
             assert isinstance(await worker.begin(job_for()), Limited)
 
 
