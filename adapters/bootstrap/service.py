@@ -198,6 +198,7 @@ async def service(
                 policy=how,
             ),
             telemetry=telemetry,
+            clock=clock,
             concurrency=policy.concurrency(settings),
         )
         parts: dict[str, Outage | Callable[[], bool]] = {**backends.outages, **backends.ready}
