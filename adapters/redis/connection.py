@@ -6,9 +6,6 @@ import asyncio
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     ClusterDownError,
     NoScriptError,
@@ -23,12 +20,13 @@ from adapters.coalesce import Coalescer
 from adapters.ending import end
 from adapters.outage import NotPreparedError, Outage
 from adapters.redis.drift import MAX_LEAP_S, Drift
-from adapters.redis.pipeline import exchange
+from adapters.redis.pipeline import connections, exchange
 from adapters.redis.scripts import Call, load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
+    from adapters.redis.scripts import Word
     from engine.ports import Clock, Telemetry
 
 MAX_BATCH = 200  #: scripts in one pipeline, a few milliseconds of Redis's time
@@ -64,13 +62,7 @@ class Connection:
         self.epoch_key = f"{prefix}:memory"  #: another than that of workers whose logs (`logs.lua`) ours could not read
         self._drift = Drift()
         self._clock = clock
-        self._client = Redis.from_url(
-            url,
-            protocol=2,  # scripts answer alike in both, and 3 costs two more round trips to connect
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # `_answer` repeats, and tells
-        )
+        self._pool = connections(url, TIMEOUT_S)
         self._calls = Coalescer(self._answer, max_batch=MAX_BATCH, max_batches=MAX_BATCHES)
         self._probe: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
@@ -88,7 +80,7 @@ class Connection:
         if self._probe is not None:
             await end([self._probe])
         await self._calls.idle()
-        await self._client.aclose()
+        await self._pool.aclose()
 
     async def __aenter__(self) -> Connection:
         await self.open()
@@ -97,13 +89,13 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def ask(self, call: Call) -> Reply:
+    def ask(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """What Redis answers to one call."""
-        return await self._calls.ask(call)
+        return self._calls.ask(call)
 
     async def epoch(self) -> Reply:
         """The name of Redis's memory (`epoch.lua`) and its time in microseconds, as a list."""
-        return await self.ask(Call(("EVAL", EPOCH.text, 1, self.epoch_key, token_hex(8))))
+        return await self.ask(Call(self._new_epoch()))
 
     def latest_us(self) -> int:
         """A time that Redis's clock cannot show before a call made now is answered, unless it leapt; microseconds."""
@@ -128,16 +120,21 @@ class Connection:
         batch = object()
         try:
             while unanswered := [i for i, answer in enumerate(answers) if answer is None]:
+                asked = [calls[i] for i in unanswered]
                 asked_at = self._clock.monotonic()
                 try:
-                    values = await self._send([calls[i] for i in unanswered])
+                    values = await self._send(asked)
                 except _FAILURES as error:
                     trouble: Exception | None = error
                 else:
-                    trouble = next(filter(_is_passing, values), None)
+                    trouble = None
                     for i, value in zip(unanswered, values, strict=True):
-                        if not (_is_passing(value) or isinstance(value, NoScriptError)):
-                            answers[i] = value if isinstance(value, Exception) else Reply(value, asked_at)
+                        if not isinstance(value, Exception):
+                            answers[i] = Reply(value, asked_at)
+                        elif _is_passing(value):
+                            trouble = trouble or value
+                        elif not isinstance(value, NoScriptError):
+                            answers[i] = value
                 if trouble is None:
                     self._refused.discard(batch)
                     self._answered()
@@ -145,22 +142,32 @@ class Connection:
                 if _is_passing(trouble):
                     self._refused.add(batch)
                 if isinstance(trouble, ReadOnlyError):  # a demoted master: the new one is found by connecting anew
-                    await self._client.connection_pool.disconnect(inuse_connections=False)
+                    await self._pool.disconnect(inuse_connections=False)
                 await self._wait(trouble)
         finally:
             self._refused.discard(batch)
         return [answer for answer in answers if answer is not None]
 
     async def _send(self, calls: Sequence[Call]) -> list[Any]:
-        values = await exchange(self._client.connection_pool, [call.words for call in calls], TIMEOUT_S)
+        values = await exchange(self._pool, [call.words for call in calls], TIMEOUT_S)
         # Where a script is unknown Redis may have been started anew, or a replica took over: then its memory gets a
         # new name before anything can be granted under the old one.
-        unknown = {call.script for call, value in zip(calls, values, strict=True) if isinstance(value, NoScriptError)}
+        unknown = [call.script for call, value in zip(calls, values, strict=True) if isinstance(value, NoScriptError)]
         if unknown:
-            await self._client.eval(EPOCH.text, 1, self.epoch_key, token_hex(8))
-        for script in filter(None, unknown):
-            await self._client.script_load(script.text)
+            await self._tell(self._new_epoch())
+        for text in {script.text for script in unknown if script}:
+            await self._tell(("SCRIPT", "LOAD", text))
         return values
+
+    async def _tell(self, command: tuple[Word, ...]) -> Any:
+        """What Redis answers to one command, at once."""
+        (reply,) = await exchange(self._pool, [command], TIMEOUT_S)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _new_epoch(self) -> tuple[Word, ...]:
+        return "EVAL", EPOCH.text, 1, self.epoch_key, token_hex(8)
 
     async def _wait(self, error: Exception) -> None:
         if self._closing:
@@ -183,7 +190,7 @@ class Connection:
             while self._looked_at < wanted_at:
                 asked_at = self._clock.monotonic()
                 try:
-                    seconds, microseconds = await self._client.time()
+                    seconds, microseconds = map(int, await self._tell(("TIME",)))
                 except _FAILURES as error:
                     await self._wait(error)
                 else:

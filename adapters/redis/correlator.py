@@ -140,6 +140,8 @@ def _read(parked: bytes, channel: str) -> DeliveryReceipt:
 
 
 def _quoted(carrier_id: str) -> str:
+    if carrier_id.isascii() and carrier_id.isalnum():  # as nearly all are
+        return carrier_id
     return quote(carrier_id, errors="surrogatepass")
 
 

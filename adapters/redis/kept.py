@@ -12,6 +12,8 @@ from adapters.wire_receipts import decode_receipt
 from engine.message import Category  # noqa: TC001  (msgspec resolves it)
 from engine.receipts import Receipt, State
 
+TOP_RANK = 4  #: of what is final and known; a carrier took, or may have taken, whatever has a lower one
+
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
     """The fields of a `Receipt`, in the order of that."""
@@ -43,7 +45,9 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 def facts(receipt: Receipt) -> tuple[int, int, str, bytes]:
     """A receipt as `merge.lua` takes it."""
-    return receipt.rank, int(receipt.taken), str(receipt.id) if receipt.unresolved else "", _encode(receipt)
+    rank = receipt.rank
+    taken = rank < TOP_RANK or receipt.taken
+    return rank, int(taken), str(receipt.id) if receipt.unresolved else "", _encode(receipt)
 
 
 def kept(text: bytes) -> Receipt:

@@ -99,7 +99,7 @@ class RedisLedger:
         claim = grant.claim
         args = (grant.token, *facts(receipt), claim.job.bytes, logs(claim.recipient, claim.charges))
         standing = _standing(receipt, (await self._redis.ask(FINISH(self._keys(claim), args))).value)
-        if standing and not receipt.taken and not standing.taken:
+        if standing and not standing.taken and not receipt.taken:
             await self._wide.refund(claim)
         return standing
 

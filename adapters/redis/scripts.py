@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from hashlib import blake2b, sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Word = str | bytes | int
+
+_IN_KEYS = bytes.maketrans(b"+/", b"-_")
 
 
 class Call(NamedTuple):
@@ -39,4 +41,5 @@ def load(*names: str) -> Script:
 
 def digest(text: str) -> str:
     """Twelve characters that stand for a text of any length and any characters in a key."""
-    return urlsafe_b64encode(blake2b(text.encode(errors="surrogatepass"), digest_size=9).digest()).decode()
+    name = b2a_base64(blake2b(text.encode(errors="surrogatepass"), digest_size=9).digest(), newline=False)
+    return name.translate(_IN_KEYS).decode()

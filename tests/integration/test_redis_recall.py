@@ -360,5 +360,5 @@ async def test_what_is_held_is_held_again_where_redis_forgot_while_the_message_w
 
 
 def worker_url(worker: Worker) -> str:
-    options = worker.connection._client.connection_pool.connection_kwargs
+    options = worker.connection._pool.connection_kwargs
     return f"redis://{options['host']}:{options['port']}/0"
