@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from adapters.ending import end
 from adapters.rabbitmq.connection import BrokerError, closing, keep_connected, lost, open_channel
+from adapters.rabbitmq.deliveries import Deliveries
 from adapters.rabbitmq.subscription import Subscription
 from adapters.rabbitmq.topology import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from aio_pika.abc import AbstractConnection
+    from aiormq.abc import AbstractConnection
 
     from adapters.outage import Outage
     from adapters.rabbitmq.subscription import Receive
@@ -48,6 +49,7 @@ class Consumer:
         self._forget = forget
         self._outage = outage
         self._look_every_s = look_every_s
+        self._deliveries = Deliveries()
         self._subscriptions: list[Subscription] = []
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,7 +58,9 @@ class Consumer:
     def open(self) -> None:
         """Start; the broker need not be there yet."""
         name = f"{self._prefix} {self._outage.server}"
-        self._running = asyncio.create_task(keep_connected(self._url, name, self._outage, self._session))
+        self._running = asyncio.create_task(
+            keep_connected(self._url, name, self._outage, self._session, self._deliveries)
+        )
 
     def start(self, work: Coroutine[None, None, None]) -> None:
         """Do something for a received message in a task of ours: the library cancels its own when a channel ends."""
@@ -80,7 +84,8 @@ class Consumer:
         try:
             for queue, prefetch in self._prefetch.items():
                 if not self._stopped:
-                    self._subscriptions.append(Subscription(await open_channel(connection), queue))
+                    channel = await open_channel(connection)
+                    self._subscriptions.append(Subscription(channel, queue, self._deliveries))
                     await self._subscriptions[-1].start(prefetch, self._receive)
             self._outage.over()
             await self._watch(connection)

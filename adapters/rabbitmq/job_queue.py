@@ -19,8 +19,7 @@ from engine.ports import Delivery
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiormq.abc import DeliveredMessage
-
+    from adapters.rabbitmq.deliveries import Arrival
     from adapters.rabbitmq.publisher import Publisher
     from adapters.rabbitmq.subscription import Subscription
     from engine.message import Category
@@ -119,10 +118,9 @@ class RabbitJobQueue:
         await self._closing
         await self._consumer.close()
 
-    def _receive(self, message: DeliveredMessage, subscription: Subscription) -> None:
+    def _receive(self, message: Arrival, subscription: Subscription) -> None:
         category, now = self._category_of[subscription.queue], self._clock.now()
-        slip, tag = headers.read(message.header.properties), message.delivery_tag
-        assert tag is not None
+        slip, tag = headers.read(message.properties), message.tag
         if slip.wait_s > EARLY_S:
             return self._consumer.start(self._wait_on(message, category, slip, Body(subscription, tag, {0})))
         try:
@@ -135,13 +133,13 @@ class RabbitJobQueue:
         for index, job in enumerate(jobs):
             self._lanes[category].put_nowait(Delivery(job, slip.deferrals, slip.crashes, (body, index)))
 
-    async def _wait_on(self, message: DeliveredMessage, category: Category, slip: Slip, body: Body) -> None:
+    async def _wait_on(self, message: Arrival, category: Category, slip: Slip, body: Body) -> None:
         await self._detours.wait(message.body, category, slip)
         body.settle(0)
 
-    async def _put_aside(self, message: DeliveredMessage, reason: str, body: Body) -> None:
-        queue, routing_key = body.subscription.queue, message.routing_key or ""
-        await self._detours.bury(message.body, message.header.properties, queue, routing_key, reason)
+    async def _put_aside(self, message: Arrival, reason: str, body: Body) -> None:
+        queue, routing_key = body.subscription.queue, message.routing_key
+        await self._detours.bury(message.body, message.properties, queue, routing_key, reason)
         body.settle(0)
 
     async def _give_back(self) -> None:

@@ -20,8 +20,7 @@ from adapters.outage import NotPreparedError, Outage
 from adapters.rabbitmq.connection import BrokerError, broker_errors, cause, closing, keep_connected, lost, open_channel
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractConnection
-    from aiormq.abc import AbstractChannel
+    from aiormq.abc import AbstractChannel, AbstractConnection
     from pamqp.commands import Basic
 
     from engine.ports import Clock, Telemetry

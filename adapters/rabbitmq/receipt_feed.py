@@ -16,8 +16,7 @@ from adapters.rabbitmq.topology import Names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiormq.abc import DeliveredMessage
-
+    from adapters.rabbitmq.deliveries import Arrival
     from adapters.rabbitmq.publisher import Publisher
     from adapters.rabbitmq.subscription import Subscription
     from engine.ports import Clock, Telemetry
@@ -69,7 +68,7 @@ class RabbitReceiptFeed(Generic[R]):
         self._every_s = every_s
         self._next_at = float("-inf")
         #: not decoded yet, for that takes several times the room
-        self._arrived: asyncio.Queue[tuple[DeliveredMessage, Subscription] | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[tuple[Arrival, Subscription] | None] = asyncio.Queue()
         self._stopping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -87,13 +86,12 @@ class RabbitReceiptFeed(Generic[R]):
                 self._arrived.put_nowait(None)
                 return None
             message, subscription = arrived
-            assert message.delivery_tag is not None
             try:
                 receipts += self._decode(message.body)
             except wire.BadBodyError as error:
-                self._consumer.start(self._put_aside(message, str(error), subscription, message.delivery_tag))
+                self._consumer.start(self._put_aside(message, str(error), subscription, message.tag))
             else:
-                origins.append((subscription, message.delivery_tag))
+                origins.append((subscription, message.tag))
         self._next_at = time.monotonic() + (self._every_s if len(receipts) < MAX_BATCH else 0.0)
         return RabbitReceiptBatch(receipts, origins)
 
@@ -110,11 +108,11 @@ class RabbitReceiptFeed(Generic[R]):
         await self._stopping
         await self._consumer.close()
 
-    def _receive(self, message: DeliveredMessage, subscription: Subscription) -> None:
+    def _receive(self, message: Arrival, subscription: Subscription) -> None:
         self._arrived.put_nowait((message, subscription))
 
-    async def _put_aside(self, message: DeliveredMessage, reason: str, subscription: Subscription, tag: int) -> None:
-        properties, routing_key = message.header.properties, message.routing_key or ""
+    async def _put_aside(self, message: Arrival, reason: str, subscription: Subscription, tag: int) -> None:
+        properties, routing_key = message.properties, message.routing_key
         await self._detours.bury(message.body, properties, subscription.queue, routing_key, reason)
         subscription.settle(tag)
 

@@ -19,8 +19,7 @@ from engine.events import Redriven
 from engine.message import Category
 
 if TYPE_CHECKING:
-    from aiormq.abc import DeliveredMessage
-
+    from adapters.rabbitmq.deliveries import Arrival
     from adapters.rabbitmq.publisher import Publisher
     from adapters.rabbitmq.subscription import Subscription
     from engine.ports import Clock, Telemetry
@@ -56,12 +55,11 @@ class Triage:
         await self._consumer.stop()
         await self._consumer.close()
 
-    def _receive(self, message: DeliveredMessage, subscription: Subscription) -> None:
+    def _receive(self, message: Arrival, subscription: Subscription) -> None:
         self._consumer.start(self._sort(message, subscription))
 
-    async def _sort(self, message: DeliveredMessage, subscription: Subscription) -> None:
-        assert message.delivery_tag is not None
-        properties = message.header.properties
+    async def _sort(self, message: Arrival, subscription: Subscription) -> None:
+        properties = message.properties
         queue = headers.last_queue(properties)
         try:
             if queue not in self._category_of:
@@ -70,10 +68,10 @@ class Triage:
         except wire.BadBodyError as error:
             category = self._category_of.get(queue, "")
             await self._detours.bury(message.body, properties, queue, category, str(error))
-        subscription.settle(message.delivery_tag)
+        subscription.settle(message.tag)
 
-    async def _redrive(self, message: DeliveredMessage, category: Category) -> None:
-        now, slip = self._clock.now(), headers.read(message.header.properties)
+    async def _redrive(self, message: Arrival, category: Category) -> None:
+        now, slip = self._clock.now(), headers.read(message.properties)
         jobs = wire.decode_jobs(message.body, category, received_at=now, enqueued_at=slip.enqueued_at)
         if slip.redrives >= MAX_REDRIVES:
             raise wire.BadBodyError(f"its workers ended {MAX_REDRIVES + 1} times over before it was done")

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiormq.abc import DeliveredMessage
 
 from adapters.outage import Outage
 from adapters.rabbitmq import connection
 from adapters.rabbitmq.consumer import Consumer
+from adapters.rabbitmq.deliveries import Arrival
 from adapters.rabbitmq.intake import RabbitJobIntake
 from adapters.rabbitmq.job_queue import RabbitJobQueue
 from adapters.rabbitmq.publisher import UnconfirmedError
@@ -197,9 +197,8 @@ async def test_a_consumer_that_the_broker_ended_is_reported_and_built_again(here
 def recording(here: Installation, arrived: asyncio.Queue[Subscription]) -> Consumer:
     """A consumer that settles everything and looks for itself all the time."""
 
-    def receive(message: DeliveredMessage, subscription: Subscription) -> None:
-        assert message.delivery_tag
-        subscription.settle(message.delivery_tag)
+    def receive(message: Arrival, subscription: Subscription) -> None:
+        subscription.settle(message.tag)
         arrived.put_nowait(subscription)
 
     outage = Outage("rabbitmq record", here.clock, here.heard)
