@@ -19,7 +19,7 @@ from engine.health import keys
 from engine.judge import Change, Judge
 from engine.message import Category
 from engine.outcomes import ChannelFault, Throttled
-from engine.routing import Candidate
+from engine.routing import HALF_FULL, Candidate
 from engine.sightings import Reading, Receipts, Sightings, Told
 from engine.standing import EVERY, Alarm, Collapse, Mark, Standings
 from engine.throttle import Throttle
@@ -264,7 +264,7 @@ class Board:
                 return None
             if not candidate.probe and not candidate.wait_s:
                 self._known[kind] = candidate
-        return candidate._replace(load=load) if (load := channel.load) > candidate.load else candidate
+        return candidate._replace(load=load) if (load := channel.load) > max(candidate.load, HALF_FULL) else candidate
 
     def _standing(self, name: str, country: str, category: str, cost: float) -> Candidate | None:
         """A channel that is ready, with the load on its rate, if it may be used."""

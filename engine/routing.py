@@ -18,6 +18,7 @@ FLOOR = 0.02  #: of the total weight: every channel keeps enough traffic to show
 HASTE = {Category.OTP: 1.0, Category.NOTIFICATION: 0.5, Category.PROMOTION: 0.5}
 THRIFT = {Category.OTP: 0.0, Category.NOTIFICATION: 1.0, Category.PROMOTION: 2.0}
 HEALTH_BEFORE_COST = 0.2
+HALF_FULL = 0.5  #: up to here the load of a channel makes no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +94,4 @@ def weights(candidates: Sequence[Candidate], category: Category) -> dict[str, fl
 
 def room(load: float) -> float:
     """How much of its weight a channel keeps at a load: all of it to half full, then falling to 5 %."""
-    return max(0.05, 1.0 - max(0.0, (load - 0.5) / 0.5))
+    return max(0.05, 1.0 - max(0.0, (load - HALF_FULL) / (1.0 - HALF_FULL)))
