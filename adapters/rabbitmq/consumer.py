@@ -85,8 +85,8 @@ class Consumer:
             for queue, prefetch in self._prefetch.items():
                 if not self._stopped:
                     channel = await open_channel(connection)
-                    self._subscriptions.append(Subscription(channel, queue, self._deliveries))
-                    await self._subscriptions[-1].start(prefetch, self._receive)
+                    self._subscriptions.append(Subscription(channel, queue, self._deliveries, prefetch))
+                    await self._subscriptions[-1].start(self._receive)
             self._outage.over()
             await self._watch(connection)
         finally:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from adapters.outage import NotPreparedError
 from adapters.rabbitmq.acks import AckLine
 from adapters.rabbitmq.connection import broker_errors
+from adapters.rabbitmq.prefetch import Prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,35 +31,45 @@ REACH_S = 1.0
 class Subscription:
     """A consumer on a channel of its own, where delivery tags count up from 1."""
 
-    def __init__(self, channel: AbstractChannel, queue: str, deliveries: Deliveries) -> None:
+    def __init__(self, channel: AbstractChannel, queue: str, deliveries: Deliveries, most: int) -> None:
+        """At most `most` messages are unsettled at a time, and no more than `prefetch.ROOM` bytes."""
         self.queue = queue
         self.ended: asyncio.Future[None] = channel.create_future()  #: the library fails it when the channel ends
         self._channel = channel
         self._deliveries = deliveries
-        self._tag = uuid4().hex  # a fresh one each time: 4.3 does not take a consumer's name twice
+        self._prefetch = Prefetch(most)
+        self._receive: Receive
+        self._tag, self._tag_before = "", ""
         self._line = AckLine()
         self._acknowledging: asyncio.Task[None] | None = None
         self._last_said = float("-inf")
+        self._excess: list[int] = []  #: tags of what has to go back
+        self._resizing: asyncio.Task[None] | None = None
+        self._stopped = False
 
-    async def start(self, prefetch: int, receive: Receive) -> None:
-        """Receive messages, at most so many unsettled at a time."""
-        self._deliveries.expect(self._tag, lambda message: receive(message, self))
-        self.ended.add_done_callback(lambda _: self._deliveries.forget(self._tag))
+    async def start(self, receive: Receive) -> None:
+        """Receive messages."""
+        self._receive = receive
         self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
-        await self._channel.basic_qos(prefetch_count=prefetch)
-        await self._channel.basic_consume(self.queue, _unused, consumer_tag=self._tag)
+        self.ended.add_done_callback(self._forget)
+        await self._consume()
 
     async def present(self) -> bool:
-        """Whether the broker knows of any consumer of the queue."""
-        return bool((await self._channel.queue_declare(self.queue, passive=True, timeout=ANSWER_S)).consumer_count)
+        """Whether the broker knows of any consumer of the queue; while we ask for more it need not."""
+        told = await self._channel.queue_declare(self.queue, passive=True, timeout=ANSWER_S)
+        return self._resizing is not None or bool(told.consumer_count)
 
     async def stop(self) -> None:
         """Receive nothing more; what was received can still be settled."""
+        self._stopped = True
         with contextlib.suppress(ConnectionError), broker_errors():
+            if self._resizing is not None:
+                await asyncio.wait([self._resizing])
             await self._channel.basic_cancel(self._tag, timeout=ANSWER_S)
 
     def settle(self, tag: int) -> None:
         """Acknowledge a message soon."""
+        self._prefetch.release(tag)
         self._line.settle(tag)
         if self._acknowledging is None:
             self._acknowledging = asyncio.create_task(self._acknowledge())
@@ -67,6 +78,7 @@ class Subscription:
         """Have the broker hand a message to somebody else at once."""
         with contextlib.suppress(ConnectionError), broker_errors():
             await self._channel.basic_nack(tag, requeue=True)
+            self._prefetch.release(tag)
             self._last_said = time.monotonic()
             self._line.skip(tag)  # not before: the mark would run over it and acknowledge it
 
@@ -89,6 +101,46 @@ class Subscription:
         finally:
             self._last_said = time.monotonic()
             self._acknowledging = None
+
+    async def _consume(self) -> None:
+        # A fresh name each time: 4.3 does not take a consumer's name twice, and 3.10 may end the channel over it.
+        self._deliveries.forget(self._tag_before)
+        self._tag_before, self._tag = self._tag, uuid4().hex
+        self._deliveries.expect(self._tag, self._arrived)
+        await self._channel.basic_qos(prefetch_count=self._prefetch.count)
+        await self._channel.basic_consume(self.queue, _unused, consumer_tag=self._tag)
+
+    def _arrived(self, message: Arrival) -> None:
+        if not self._prefetch.admit(message.tag, message.size):
+            self._excess.append(message.tag)
+        else:
+            self._receive(message, self)
+        if self._resizing is None and self._is_unfit():
+            self._resizing = asyncio.create_task(self._resize())
+
+    def _is_unfit(self) -> bool:
+        return not self._stopped and (bool(self._excess) or self._prefetch.too_few)
+
+    async def _resize(self) -> None:
+        """Have the broker count anew, which it does for a new consumer only."""
+        try:
+            # Where the channel is gone the consumer is built again anyway.
+            with contextlib.suppress(ConnectionError), broker_errors():
+                while self._is_unfit():
+                    await self._channel.basic_cancel(self._tag, timeout=ANSWER_S)
+                    self._prefetch.shrink() if self._excess else self._prefetch.grow()
+                    while self._excess or not (self._prefetch.roomy or self._stopped):
+                        while self._excess:  # not while the consumer is there: they would come again at once
+                            await self.give_back(self._excess.pop(0))
+                        await asyncio.sleep(ACK_AFTER_S)
+                    if not self._stopped:
+                        await self._consume()
+        finally:
+            self._resizing = None
+
+    def _forget(self, _: object) -> None:
+        self._deliveries.forget(self._tag_before)
+        self._deliveries.forget(self._tag)
 
     def _cancelled(self, _: Basic.Cancel) -> None:
         if not self.ended.done():

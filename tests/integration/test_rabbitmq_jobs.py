@@ -14,6 +14,7 @@ from pamqp.commands import Basic
 
 from adapters import wire
 from adapters.rabbitmq.job_queue import RabbitJobQueue
+from adapters.rabbitmq.prefetch import ROOM
 from engine.events import DeadLettered
 from engine.message import Category
 from engine.ports import Delivery
@@ -266,3 +267,38 @@ async def test_each_category_has_its_own_prefetch(here: Installation) -> None:
         await take(queue, Category.PROMOTION)
         await here.counted(here.names.of_category(OTP), 2)
         await here.counted(here.names.of_category(Category.PROMOTION), 4)
+
+
+async def test_jobs_of_large_bodies_are_all_handed_out_while_little_of_them_is_held(here: Installation) -> None:
+    small, large = [body(1) for _ in range(170)], [body(1) for _ in range(40)]  # enough to be sent many at once
+    async with here.job_queue(otp=300) as queue:
+        for sent, _ in small:
+            await here.publish(sent)
+        for _ in small:
+            await queue.settle(await take(queue))
+        for sent, _ in large:
+            await here.publish(sent.ljust(wire.MAX_BODY_BYTES))
+        fitting = ROOM // wire.MAX_BODY_BYTES - 1  # beside their properties
+        await here.counted(here.names.of_category(OTP), len(large) - fitting)
+        expected = {own for _, [own] in large}
+        while expected:
+            delivery = await take(queue)
+            expected.remove(delivery.job.id)
+            await queue.settle(delivery)
+    assert await here.count(here.names.of_category(OTP)) == 0
+    assert await here.count(here.names.dead) == 0
+
+
+async def test_what_has_to_go_back_does_so_when_the_worker_stops_meanwhile(here: Installation) -> None:
+    small, large = [body(1) for _ in range(170)], [body(1) for _ in range(40)]
+    async with here.job_queue(otp=300) as queue:
+        for sent, _ in small:
+            await here.publish(sent)
+        for _ in small:
+            await queue.settle(await take(queue))
+        for sent, _ in large:
+            await here.publish(sent.ljust(wire.MAX_BODY_BYTES))
+        await take(queue)
+        queue.close_intake()
+        await here.counted(here.names.of_category(OTP), len(large) - 1)
+    await here.counted(here.names.of_category(OTP), len(large))
