@@ -17,6 +17,7 @@ import pytest
 from adapters.rabbitmq.producer import Producer
 from tests.benchmarks import pace
 from tests.benchmarks.contest import (
+    STALLED_S,
     Result,
     bodies,
     code,
@@ -30,7 +31,7 @@ from tests.benchmarks.contest import (
 )
 from tests.benchmarks.table import Figures
 from tests.benchmarks.usage import rss_mib
-from tests.stack import installation, worker
+from tests.stack import Installation, WorkerProcess, installation, worker
 from tests.suite import BENCH_RUNS
 
 if TYPE_CHECKING:
@@ -126,34 +127,53 @@ async def _backlog(figures: Figures, urls: tuple[str, str, str], size: Size, fol
             figures.others["MiB of a worker with them waiting"] = rss_mib(running.process.pid)
             left = await _waiting(channel, f"{installed.prefix}.jobs.promotion")
             figures.others["promotions still waiting then"] = 500 * left
+            sent = await running.metric("sms_submits_total", category="promotion")
+            figures.others["promotions a second beside the codes"] = sent / size.for_s
 
 
 async def _parts(figures: Figures, urls: tuple[str, str, str], size: Size, folder: Path) -> None:
     async with installation(*urls, settings(folder)) as installed:
         figures.step("the Python client")
-        async with Producer(urls[0], prefix=installed.prefix) as sms:
-            jobs = [{**code(n), "category": "otp"} for n in range(size.messages)]
-            began = time.monotonic()
-            await sms.send_many(jobs)
-            figures.others["jobs a second, send_many"] = len(jobs) / (time.monotonic() - began)
-            jobs = [{**code(len(jobs) + n), "category": "otp"} for n in range(size.messages // 4)]
-            began = time.monotonic()
-            for start in range(0, len(jobs), 100):
-                await asyncio.gather(*(sms.send(**job) for job in jobs[start : start + 100]))
-            figures.others["jobs a second, send, 100 at once"] = len(jobs) / (time.monotonic() - began)
-        figures.step("stages of the worker, and the recorder alone")
-        samples, total = folder / "samples.json", size.messages + size.messages // 4
-        program = ("-m", "tests.benchmarks.sampled", str(samples))
-        async with worker(installed.environment, "--role", "deliver", program=program) as running:
-            await running.ready()
-            while await running.metric("sms_receipts_total") < total:
-                await asyncio.sleep(0.2)
-            assert await running.stop() == 0
-        figures.stages = dict(sorted(json.loads(samples.read_text()).items(), key=lambda each: -each[1]))
+        total = await _client(figures, installed, size)
+        figures.step("the recorder alone")
+        async with ready_worker(installed, "--role", "deliver") as running:
+            await _all_told(running, total)
         async with ready_worker(installed, "--role", "record") as running, installed.database() as database:
             recorded = await timed(database, running.process.pid, total)
         figures.others["receipts a second, recorder alone"] = recorded.rate
         figures.others["µs of CPU per receipt, recorder alone"] = recorded.cpu_us["own"]
+    async with installation(*urls, settings(folder)) as installed, installed.broker() as channel:
+        figures.step("the stages of a worker")
+        jobs = [code(n) for n in range(size.messages)]
+        await publish(channel, f"{installed.prefix}.jobs", "otp", bodies(jobs, 50))
+        samples = folder / "samples.json"
+        program = ("-m", "tests.benchmarks.sampled", str(samples))
+        async with worker(installed.environment, program=program) as running:
+            await _all_told(running, len(jobs))
+            assert await running.stop() == 0
+        figures.stages = dict(sorted(json.loads(samples.read_text()).items(), key=lambda each: -each[1]))
+
+
+async def _client(figures: Figures, installed: Installation, size: Size) -> int:
+    """How fast jobs are enqueued from Python, together and one by one; how many were."""
+    jobs = [{**code(n), "category": "otp"} for n in range(size.messages + size.messages // 4)]
+    together, alone = jobs[: size.messages], jobs[size.messages :]
+    async with Producer(installed.environment["SMS_AMQP_URL"], prefix=installed.prefix) as sms:
+        began = time.monotonic()
+        await sms.send_many(together)
+        figures.others["jobs a second, send_many"] = len(together) / (time.monotonic() - began)
+        began = time.monotonic()
+        for start in range(0, len(alone), 100):
+            await asyncio.gather(*(sms.send(**job) for job in alone[start : start + 100]))
+        figures.others["jobs a second, send, 100 at once"] = len(alone) / (time.monotonic() - began)
+    return len(jobs)
+
+
+async def _all_told(running: WorkerProcess, count: int) -> None:
+    await running.ready()
+    async with asyncio.timeout(STALLED_S):
+        while await running.metric("sms_receipts_total") < count:
+            await asyncio.sleep(0.2)
 
 
 async def _waiting(channel: aio_pika.abc.AbstractChannel, queue: str) -> int:
