@@ -15,6 +15,7 @@ from uuid import UUID
 
 from adapters import wire
 from adapters.clock import SystemClock
+from adapters.coalesce import Coalescer
 from adapters.rabbitmq import headers
 from adapters.rabbitmq.packing import job_bodies
 from adapters.rabbitmq.publisher import Publisher, RefusedError
@@ -70,6 +71,7 @@ class Producer:
         self._publisher = Publisher(url, prefix, self._clock, _Nobody())
         self._names = Names(prefix)
         self._timeout_s = timeout_s
+        self._sends: Coalescer[Job, None] = Coalescer(self._answer, max_batch=AT_ONCE, max_batches=AT_ONCE)
 
     async def __aenter__(self) -> Self:
         await self._publisher.open()
@@ -78,16 +80,19 @@ class Producer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._sends.idle()
         await self._publisher.close()
 
     async def send(self, **job: Unpack[JobFields]) -> UUID:
-        """Enqueue one message and answer its id.
+        """Enqueue one message and answer its id; those that several tasks send at the same time travel together.
 
         Raises:
             TypeError, ValueError: it is no job.
             SendError: it was not confirmed in time.
         """
-        return (await self.send_many([job]))[0]
+        (read,) = _read([job], self._clock.now())
+        await self._sends.ask(read)
+        return read.id
 
     async def send_many(
         self, jobs: Iterable[JobFields], *, on_confirmed: Callable[[int], object] | None = None
@@ -103,13 +108,19 @@ class Producer:
         ids: list[UUID] = []
         remaining = iter(jobs)
         while chunk := _read(islice(remaining, AT_ONCE), self._clock.now()):
-            await self._send(chunk)
+            if failed := await self._publish(chunk):
+                raise _send_error(failed)
             ids += (job.id for job in chunk)
             if on_confirmed:
                 on_confirmed(len(ids))
         return ids
 
-    async def _send(self, jobs: Sequence[Job]) -> None:
+    async def _answer(self, jobs: Sequence[Job]) -> Sequence[SendError | None]:
+        failed = {job.id: (job, error) for job, error in await self._publish(jobs)}
+        return [_send_error([failed[job.id]]) if job.id in failed else None for job in jobs]
+
+    async def _publish(self, jobs: Sequence[Job]) -> list[tuple[Job, ConnectionError]]:
+        """Enqueue jobs in as few bodies as can be; those that were not confirmed, and why."""
         bodies = list(job_bodies(jobs))
         sent = (
             self._publisher.publish_within(
@@ -117,17 +128,21 @@ class Producer:
             )
             for each in bodies
         )
-        lost: list[JobFields] = []
-        errors: list[ConnectionError] = []
+        failed: list[tuple[Job, ConnectionError]] = []
         for each, error in zip(bodies, await asyncio.gather(*sent, return_exceptions=True), strict=True):
             if isinstance(error, ConnectionError):
-                errors.append(error)
-                lost += map(_fields, each.jobs)
+                failed += ((job, error) for job in each.jobs)
             elif error is not None:
                 raise error
-        if errors:
-            unknown = any(not isinstance(error, RefusedError) for error in errors)
-            raise SendError(str(errors[0]), lost, unknown=unknown) from errors[0]
+        return failed
+
+
+def _send_error(failed: Sequence[tuple[Job, ConnectionError]]) -> SendError:
+    cause = failed[0][1]
+    unknown = any(not isinstance(error, RefusedError) for _, error in failed)
+    error = SendError(str(cause), [_fields(job) for job, _ in failed], unknown=unknown)
+    error.__cause__ = cause
+    return error
 
 
 def _read(chunk: Iterable[JobFields], now: datetime) -> list[Job]:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters import wire as json_wire
+from adapters.clock import SystemClock
 from adapters.rabbitmq.producer import AT_ONCE, JobFields, Producer, SendError, uuid7
 from engine.message import Category
 from tests.rabbitmq_setup import SOON_S, Installation, installation, wire
@@ -90,6 +91,32 @@ async def test_many_messages_travel_500_to_a_body_in_order(here: Installation) -
     bodies = [json.loads((await here.next_in(here.names.of_category(Category.PROMOTION))).body) for _ in range(3)]
     assert [len(body) for body in bodies] == [500, 500, 200]
     assert [fields["id"] for body in bodies for fields in body] == list(map(str, ids))
+
+
+async def test_what_several_tasks_send_at_the_same_time_travels_together(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = here.clock.now()
+    monkeypatch.setattr(SystemClock, "now", lambda _: now)
+    async with Producer(here.url, prefix=here.prefix) as sms:
+        await sms.send(to="1", category="promotion")
+        ids = await asyncio.gather(*(sms.send(**job) for job in many(100)))
+    await here.counted(here.names.of_category(Category.PROMOTION), 2)
+    _, together = [json.loads((await here.next_in(here.names.of_category(Category.PROMOTION))).body) for _ in range(2)]
+    assert [fields["id"] for fields in together] == list(map(str, ids))
+
+
+async def test_each_of_several_tasks_hears_of_its_own_message(here: Installation) -> None:
+    await here.channel.queue_unbind(here.names.of_category(OTP), here.names.jobs, "otp")
+    async with Producer(here.url, prefix=here.prefix) as sms:
+        sent = [sms.send(to=category, category=category) for category in ("otp", "promotion", "otp")]
+        first, confirmed, third = await asyncio.gather(*sent, return_exceptions=True)
+    assert isinstance(confirmed, UUID)
+    for failed in (first, third):
+        assert isinstance(failed, SendError)
+        assert [fields["to"] for fields in failed.jobs] == ["otp"]
+        assert not failed.unknown
+    assert first is not third
 
 
 async def test_many_messages_of_several_categories_go_to_their_queues(here: Installation) -> None:
