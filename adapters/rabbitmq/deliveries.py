@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiormq import TransportFactory
@@ -30,7 +29,7 @@ TAG = struct.Struct(">Q?")  #: and whether it was handed out before
 CONTENT = struct.Struct(">HHQ")  #: a class, nothing, the length of the body; then come the properties
 ALIVE = Heartbeat().marshal()
 ALIVE_EVERY_S = 1.0
-ALIKE_BYTES = 256  #: properties of up to so many bytes are remembered
+SLIP = Basic.Properties.flags["headers"] | Basic.Properties.flags["timestamp"]
 
 
 class Arrival(NamedTuple):
@@ -38,9 +37,28 @@ class Arrival(NamedTuple):
 
     body: bytes
     tag: int
-    properties: Basic.Properties  #: others may have the same object
+    encoded: bytes  #: its properties
     routing_key: str
-    size: int  #: bytes of it all
+
+    @property
+    def size(self) -> int:
+        """In bytes, about."""
+        return len(self.body) + len(self.encoded)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has neither headers nor a timestamp: most have none, and reading properties takes long."""
+        return not int.from_bytes(self.encoded[:2], "big") & SLIP
+
+    @property
+    def properties(self) -> Basic.Properties:
+        """What it says of itself; whatever anybody wrote there must not cost the connection: see `lenient.py`."""
+        header = ContentHeader()
+        try:
+            header.unmarshal(bytes(CONTENT.size) + self.encoded)
+        except Exception:  # noqa: BLE001
+            return Basic.Properties()
+        return header.properties
 
 
 class Deliveries(TransportFactory):
@@ -74,9 +92,8 @@ class _Content:
     receive: Callable[[Arrival], None]
     tag: int
     routing_key: str
-    properties: Basic.Properties | None = None
+    encoded: bytes = b""
     missing: int = 0
-    size: int = 0
     parts: list[bytes] = field(default_factory=list)
 
 
@@ -121,11 +138,9 @@ class Sieve(asyncio.StreamReader):
         content = self._contents.get(channel)
         if content is None:
             return False
-        content.size += len(payload)
         if kind == HEADER:
             _, _, content.missing = CONTENT.unpack_from(payload)
-            properties = payload[CONTENT.size :]
-            content.properties = (_alike if len(properties) <= ALIKE_BYTES else _properties)(properties)
+            content.encoded = payload[CONTENT.size :]
         else:
             content.parts.append(payload)
             content.missing -= len(payload)
@@ -146,10 +161,9 @@ class Sieve(asyncio.StreamReader):
         return True
 
     def _complete(self, content: _Content) -> None:
-        assert content.properties is not None
         body = content.parts[0] if len(content.parts) == 1 else b"".join(content.parts)
         try:
-            content.receive(Arrival(body, content.tag, content.properties, content.routing_key, content.size))
+            content.receive(Arrival(body, content.tag, content.encoded, content.routing_key))
         except Exception as error:  # noqa: BLE001  (a defect over one message must not cost the connection)
             told = {"message": "a message could not be received", "exception": error}
             asyncio.get_running_loop().call_exception_handler(told)
@@ -159,15 +173,3 @@ def _short(payload: bytes, at: int) -> tuple[bytes, int]:
     """A short string, and where it ends."""
     end = at + 1 + payload[at]
     return payload[at + 1 : end], end
-
-
-def _properties(data: bytes) -> Basic.Properties:
-    header = ContentHeader()
-    try:
-        header.unmarshal(bytes(CONTENT.size) + data)
-    except Exception:  # noqa: BLE001  (whatever anybody wrote there must not cost the connection: see `lenient.py`)
-        return Basic.Properties()
-    return header.properties
-
-
-_alike = lru_cache(maxsize=1024)(_properties)  #: for most messages of a producer say the same of themselves

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.ports import Clock, Telemetry
 
 GIVE_BACK_S = 5.0  #: longer than a broker needs that is there
+BARE = Slip()
 EARLY_S = 0.5  #: what has to wait no longer than that is as good as due
 
 
@@ -97,7 +98,8 @@ class RabbitJobQueue:
         await self._consumer.close()
 
     def _receive(self, message: Arrival, subscription: Subscription) -> None:
-        category, slip = self._category_of[subscription.queue], headers.read(message.properties)
+        category = self._category_of[subscription.queue]
+        slip = BARE if message.is_bare else headers.read(message.properties)
         body = Body(subscription, message.tag, slip, self._clock.now())
         if slip.wait_s > EARLY_S:
             self._consumer.start(self._wait_on(message, category, body))

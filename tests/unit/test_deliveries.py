@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,9 @@ from pamqp.commands import Basic, Channel
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
+from adapters.rabbitmq import headers
 from adapters.rabbitmq.deliveries import ALIVE, Arrival, Sieve
+from adapters.rabbitmq.headers import Slip
 
 OURS, THEIRS = "0b7f", "d00d"
 
@@ -93,6 +96,19 @@ async def test_properties_nobody_can_read_are_none() -> None:
     arrivals, _ = await passed([good.replace(readable, unreadable)])
     assert [each.body for each in arrivals] == [b"body"]
     assert arrivals[0].properties.message_id is None
+
+
+async def test_a_message_is_bare_that_has_neither_headers_nor_a_timestamp() -> None:
+    now = datetime.now(UTC)
+    about: list[dict[str, Any]] = [
+        {},
+        {"content_type": "application/json", "delivery_mode": 2, "message_id": "m"},
+        {"headers": {"x-wait-ms": 1}},
+        {"timestamp": now},
+    ]
+    arrivals, _ = await passed([message(tag, b"{}", **each) for tag, each in enumerate(about, 1)])
+    assert [each.is_bare for each in arrivals] == [True, True, False, False]
+    assert [headers.read(each.properties) == Slip() for each in arrivals] == [True, True, False, False]
 
 
 async def test_a_server_that_is_no_broker_is_left_to_the_library() -> None:
