@@ -147,8 +147,8 @@ def may_wait(settings: Settings) -> dict[Category, int]:
 
 
 def prefetch(settings: Settings) -> dict[Category, int]:
-    """Messages held ready: twice what is under way, but not more than 300, where throughput stops growing with it."""
-    return {category: max(count, min(2 * count, 300)) for category, count in concurrency(settings).items()}
+    """Messages held ready: twice what is under way, but not more than 600, where throughput stops growing."""
+    return {category: max(count, min(2 * count, 600)) for category, count in concurrency(settings).items()}
 
 
 def _by_category(section: PerCategory) -> dict[Category, float]:

@@ -28,8 +28,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-PREFETCH = 300  #: as the engine's for single jobs
-AT_ONCE = 200  #: messages under way, as in config/default.toml
+PREFETCH = 600  #: as the engine's for single jobs
+AT_ONCE = 400  #: messages under way, as in config/default.toml
 WARM = 0.1  #: of the messages, before anything is counted
 TEXT = Template("【Acme】Your code is ${code}. It is valid for 5 minutes.")
 PER_NUMBER_AND_SIGNATURE = [parse(text) for text in ("1/minute", "5/hour", "10/day")]

@@ -18,7 +18,7 @@ class Broker:
     """Sends a consumer as many as were asked for, before it hears anything of what became of them."""
 
     sizes: list[int]
-    most: int = 300
+    most: int = 600
     waiting: deque[int] = field(default_factory=deque)
     held: deque[int] = field(default_factory=deque)
     returns: Counter[int] = field(default_factory=Counter)
@@ -110,8 +110,8 @@ def test_no_mixture_goes_back_until_it_is_taken_for_poison(small: int, large: in
 
 @given(
     st.lists(st.tuples(st.integers(1, 300), st.sampled_from([300, 20_000, 200_000, LARGEST])), max_size=12),
-    st.integers(1, 300),
-    st.integers(1, 300),
+    st.integers(1, 600),
+    st.integers(1, 600),
 )
 def test_whatever_comes_stays_within_the_room(runs: list[tuple[int, int]], most: int, settle_at_once: int) -> None:
     broker = Broker([size for count, size in runs for _ in range(count)], most)

@@ -112,7 +112,7 @@ def test_half_of_what_is_under_way_may_wait_for_one_of_several_channels_and_all_
     concurrency = "[concurrency]\npromotion = 7\n"
     assert may_wait(settings(tmp_path, concurrency + CHANNEL)) == {}
     two = may_wait(settings(tmp_path, concurrency + CHANNEL + CHANNEL.replace("alpha", "beta")))
-    assert (two[Category.OTP], two[Category.PROMOTION]) == (100, 3)
+    assert (two[Category.OTP], two[Category.PROMOTION]) == (200, 3)
 
 
 def test_an_unknown_outcome_may_be_sent_once_more_where_its_category_says_so(tmp_path: Path) -> None:
