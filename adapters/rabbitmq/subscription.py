@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Receive = Callable[[Arrival, "Subscription"], None]
 
-ACK_AFTER_S = 0.005  #: acknowledgements of this long are sent together
+ACK_AFTER_S = 0.01  #: acknowledgements of this long are sent together
 ANSWER_S = 10.0
 REACH_S = 1.0
 
