@@ -108,7 +108,7 @@ def names_of_tests_in(path: str) -> set[str]:
     return set(re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)) if file.is_file() else set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "deploy/channels.md"])
+@pytest.mark.parametrize("page", ["README.md", "deploy/channels.md", "deploy/speed.md"])
 def test_what_a_page_links_to_is_there(page: str) -> None:
     text = (ROOT / page).read_text()
     links = [link for link in re.findall(r"\]\(([^)\s]+)", text) if not re.match(r"https?:", link)]
