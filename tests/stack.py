@@ -18,7 +18,9 @@ import aio_pika
 import aiohttp
 import asyncpg
 
-from adapters.rabbitmq.topology import Names
+from adapters.postgres.migrate import migrate
+from adapters.rabbitmq.connection import connected, open_channel
+from adapters.rabbitmq.topology import Names, declare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -126,8 +128,10 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(amqp_url: str, redis_url: str, postgres_url: str, settings: Path) -> AsyncIterator[Installation]:
-    """An installation after `sms-engine init`; its queues and database are removed afterwards."""
+async def installation(
+    amqp_url: str, redis_url: str, postgres_url: str, settings: Path, *, prepared: bool = True
+) -> AsyncIterator[Installation]:
+    """An installation as `sms-engine init` leaves it, or finds it; its queues and database are removed afterwards."""
     prefix = f"t{uuid4().hex[:12]}"
     database_url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{prefix}"))
     environment = {
@@ -141,8 +145,10 @@ async def installation(amqp_url: str, redis_url: str, postgres_url: str, setting
     await admin.execute(f'create database "{prefix}"')
     found = Installation(prefix, environment)
     try:
-        code, said = await cli(environment, "init")
-        assert code == 0, said
+        if prepared:
+            async with connected(amqp_url, prefix) as connection:
+                await declare(await open_channel(connection), prefix)
+            await migrate(database_url)
         yield found
     finally:
         async with found.broker() as channel:

@@ -59,7 +59,6 @@ SMPP = "tests/benchmarks/test_smpp.py"
 BENCH, BENCH_RUNS = "tests/benchmarks/test_speed.py", "SMS_TEST_BENCH_RUNS"  #: and how often each figure is measured
 CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
 PEERS = f"{INTEGRATION}/test_smpp_peer"  #: these tests need what `peers.COMMANDS` names
-STORES = ("postgres", "redis")  #: their integration tests take as long as those of the broker, and run beside them
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--output-format", "concise", "."),
@@ -169,7 +168,7 @@ class Suite:
         return passed
 
     def _pytest(self, tools: Path) -> list[str]:
-        """Every pytest at once, for fault tests wait most of the time; the last one's output is seen as it comes."""
+        """Every pytest at once, for their tests wait half of the time; the last one's output is seen as it comes."""
         *before, seen = self._plan.runs
         hidden = {self._folder.path / f"pytest-{position}": run for position, run in enumerate(before)}
         behind = {output: self._one_pytest(tools, run, output) for output, run in hidden.items()}
@@ -219,10 +218,10 @@ def plan(arguments: Sequence[str]) -> Plan:
         return Plan((rest,), next=asked.next)
     if asked.next:
         return Plan(((FAULTS,), (CONTRACT,), (INTEGRATION,)), whole=True, next=True)
-    folders = (CONTRACT, "tests/unit")
-    stores = [str(path.relative_to(ROOT)) for name in STORES for path in (ROOT / INTEGRATION).glob(f"test_{name}*.py")]
-    rest = ("tests", *(f"--ignore={path}" for path in (FAULTS, *folders, *stores)))
-    return Plan(((FAULTS,), (*folders, *stores), rest), whole=True)
+    integration = sorted(str(path.relative_to(ROOT)) for path in (ROOT / INTEGRATION).glob("test_*.py"))
+    apart = ((FAULTS,), (CONTRACT, "tests/unit"), tuple(integration[::2]))
+    rest = ("tests", *(f"--ignore={path}" for paths in apart for path in paths))
+    return Plan((*apart, rest), whole=True)
 
 
 def _install(missing: Mapping[str, str]) -> None:

@@ -7,19 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App
 
-from adapters.cli.blocks import blocks
-from adapters.cli.carrier import carrier
-from adapters.cli.channels import channels
 from adapters.cli.csv_jobs import CsvError
-from adapters.cli.dead import dead
-from adapters.cli.demo import demo
 from adapters.cli.errors import CommandError
-from adapters.cli.init import init
-from adapters.cli.job import job
-from adapters.cli.receipts import receipts
-from adapters.cli.replies import replies
-from adapters.cli.send import send
-from adapters.cli.worker import worker
 from adapters.telemetry.logs import quieten_libraries
 from config.load import ConfigError
 
@@ -39,14 +28,19 @@ def _version() -> str:
         return "not installed"
 
 
+COMMANDS = ("demo", "init", "worker", "channels", "send", "receipts", "replies", "blocks", "job", "dead", "carrier")
+
 app = App(name="sms-engine", help=HELP, version=_version, help_format="markdown")
-for command in (demo, init, worker, channels, send, receipts, replies, blocks, job, dead, carrier):
-    app.command(command)
+for command in COMMANDS:
+    app.command(f"adapters.cli.{command}:{command}")  # imported when it is called, so that each starts quickly
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one sentence and exit code 2."""
     quieten_libraries()
+    if sys.argv[1:2] not in ([command] for command in COMMANDS):
+        for command in COMMANDS:
+            app[command]  # its help tells of every one
     try:
         app()
     except (ConfigError, CsvError, CommandError) as error:

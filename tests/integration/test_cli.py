@@ -70,10 +70,20 @@ async def test_init_waits_for_a_server_that_is_away_and_then_says_so() -> None:
     assert "Traceback" not in said
 
 
-async def test_init_may_be_run_again(installed: Installation) -> None:
-    code, said = await cli(installed.environment, "init")
-    assert code == 0
-    assert "up to date" in said
+async def test_init_prepares_the_servers_and_may_be_run_again(
+    amqp_url: str, redis_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    settings = tmp_path / "sms.toml"
+    settings.write_text("", encoding="utf-8")
+    async with installation(amqp_url, redis_url, postgres_url, settings, prepared=False) as installed:
+        code, said = await cli(installed.environment, "init")
+        assert code == 0, said
+        assert "applied" in said
+        code, said = await cli(installed.environment, "init")
+        assert code == 0, said
+        assert "up to date" in said
+        async with worker(installed.environment) as running:
+            await running.ready()
 
 
 async def test_the_demo_sends_the_rows_of_a_csv_file(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from tests.suite import CONTRACT, FAULTS, MATRIX, MINUTES, SMPP, SMPP_MESSAGES, 
 
 def test_without_words_everything_runs_in_parts_beside_one_another() -> None:
     asked = plan([])
-    faults, folders, rest = asked.runs
+    faults, folders, integration, rest = asked.runs
     assert faults == (FAULTS,)
-    assert folders[:2] == (CONTRACT, "tests/unit")
-    assert "tests/integration/test_redis_ledger.py" in folders
-    assert rest == ("tests", *(f"--ignore={path}" for path in (FAULTS, *folders)))
+    assert folders == (CONTRACT, "tests/unit")
+    assert "tests/integration/test_carrier_as_aliyun.py" in integration
+    assert rest == ("tests", *(f"--ignore={path}" for path in (FAULTS, *folders, *integration)))
     assert asked.whole
     assert not asked.faults_only
     assert asked.tell == {}
