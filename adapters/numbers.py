@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import phonenumbers
 
@@ -39,8 +40,11 @@ class PhoneNumbers:
         return self._cached(to) if _PLAUSIBLE.fullmatch(to) else None
 
     def _read(self, to: str) -> Recipient | None:
+        code, national = written_out(to) or (0, "")
+        if plan := _plan(code):
+            return Recipient(to, plan.region) if plan.has(national) else None
         try:
-            number = written_out(to) or phonenumbers.parse(to, self._region)
+            number = phonenumbers.parse(to, self._region)
         except phonenumbers.NumberParseException:
             return None
         country = phonenumbers.region_code_for_number(number)
@@ -49,8 +53,8 @@ class PhoneNumbers:
         return Recipient(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), country)
 
 
-def written_out(to: str) -> phonenumbers.PhoneNumber | None:
-    """What parsing an E.164 number gives, for 2 us instead of 12; None where it might find more to it.
+def written_out(to: str) -> tuple[int, str] | None:
+    """Country code and national number of an E.164 number, as parsing it gives; None where it might find more to it.
 
     That is where the rest of the number may begin with a national prefix, which would be left out, or with a zero.
     """
@@ -59,10 +63,45 @@ def written_out(to: str) -> phonenumbers.PhoneNumber | None:
     for end in (2, 3, 4):
         if (code := int(to[1:end])) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
             national = to[end:]
-            if national.startswith("0") or _prefix(code).match(national):
-                return None
-            return phonenumbers.PhoneNumber(country_code=code, national_number=int(national))
+            return None if national.startswith("0") or _prefix(code).match(national) else (code, national)
     return None
+
+
+class _Plan(NamedTuple):
+    """The numbers there are in a region that has its country code to itself, so that 2 us tell what takes 20 else."""
+
+    region: str
+    every: re.Pattern[str]
+    kinds: tuple[tuple[tuple[int, ...], re.Pattern[str]], ...]  #: lengths, where they say something, and numbers
+
+    def has(self, national: str) -> bool:
+        """Whether such a number can exist."""
+        if not self.every.fullmatch(national):
+            return False
+        length = len(national)
+        return any((not lengths or length in lengths) and one.fullmatch(national) for lengths, one in self.kinds)
+
+
+@cache
+def _plan(country_code: int) -> _Plan | None:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ())
+    if len(regions) != 1:
+        return None
+    found = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country_code, regions[0])
+    assert found
+    kinds = (
+        found.mobile, found.fixed_line, found.premium_rate, found.toll_free, found.shared_cost, found.voip,
+        found.personal_number, found.pager, found.uan, found.voicemail,
+    )  # fmt: skip
+    return _Plan(
+        regions[0],
+        re.compile((found.general_desc and found.general_desc.national_number_pattern) or r"(?!)"),
+        tuple(
+            (tuple(kind.possible_length), re.compile(kind.national_number_pattern))
+            for kind in kinds
+            if kind is not None and kind.national_number_pattern
+        ),
+    )
 
 
 @cache

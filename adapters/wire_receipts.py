@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID  # noqa: TC003  (msgspec resolves it)
 
@@ -55,7 +54,7 @@ class _ReceiptFields(msgspec.Struct):
     """As it is written, in the order of contract 2; with `extend` where the job has one, to know a reply by."""
 
     v: int
-    id: UUID
+    id: str
     job: UUID
     account: str
     to: str
@@ -88,16 +87,12 @@ def encode_receipts(receipts: Iterable[Receipt]) -> bytes:
     return b"[" + b",".join(map(encode_receipt, receipts)) + b"]"
 
 
-@lru_cache(maxsize=1024)
 def encode_receipt(receipt: Receipt) -> bytes:
-    """One receipt on its own, for an answer over HTTP or a record in a store.
-
-    Remembered for a while: what the ledger is told is published right after.
-    """
+    """One receipt on its own, for an answer over HTTP or a record in a store."""
     r = receipt
     return _encode(
         _ReceiptFields(
-            1, r.id, r.job, r.account, r.to, r.signature, r.template, r.category, r.ref, r.state, r.final, r.code,
+            1, r.id_text, r.job, r.account, r.to, r.signature, r.template, r.category, r.ref, r.state, r.final, r.code,
             r.reason, r.channel, r.carrier_id, r.attempts, r.segments, rfc3339(r.at), rfc3339(r.enqueued_at),
             None if r.submitted_at is None else rfc3339(r.submitted_at),
             msgspec.UNSET if r.extend is None else r.extend,

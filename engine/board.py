@@ -139,8 +139,8 @@ class Board:
 
     def rate(self, channel: str) -> float:
         """What its carrier bears at present, in segments a second over all workers; perhaps infinite."""
-        cap = self.terms[channel].cap
-        return min(cap or float("inf"), throttle.rate(self.standings.get(channel, Throttle), self._clock.monotonic()))
+        cap, throttled = self.terms[channel].cap or float("inf"), self.standings.get(channel, Throttle)
+        return cap if throttled.cut_at is None else min(cap, throttle.rate(throttled, self._clock.monotonic()))
 
     def score(self, channel: str) -> float:
         """From 0 (send nothing) to 1."""

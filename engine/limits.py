@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from engine.message import Category, Message
 
 KEY_FIELDS = ("account", "to", "signature", "template", "category")
+NUMBER = "\x00"  #: stands for the recipient in a scope; no other field holds this character
 _WINDOW = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,5})(s|m|h|d)")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_WINDOW_S = 31 * 86400
@@ -52,7 +54,7 @@ class Charge(NamedTuple):
     """One count a message is to be charged to: the rule and the values of its key."""
 
     rule: Rule
-    scope: str  #: unique per rule and key values
+    scope: str  #: unique per rule and key values, but for the recipient: its counts are kept with its number
 
     @property
     def per_recipient(self) -> bool:
@@ -75,19 +77,20 @@ def parse_window(text: str) -> Window:
     return Window(int(found[1]), seconds)
 
 
-def charges(rules: Iterable[Rule], message: Message) -> tuple[Charge, ...]:
+def charges(rules: tuple[Rule, ...], message: Message) -> tuple[Charge, ...]:
     """All counts a message is charged to, those of its number first."""
     job = message.job
-    return charges_to(rules, message.category, message.recipient.number, job.account, job.signature, job.template)
+    return charges_to(rules, message.category, job.account, job.signature, job.template)
 
 
+@lru_cache(maxsize=4096)
 def charges_to(
-    rules: Iterable[Rule], category: Category, to: str, account: str, signature: str | None, template: str | None
+    rules: tuple[Rule, ...], category: Category, account: str, signature: str | None, template: str | None
 ) -> tuple[Charge, ...]:
-    """All counts that such a message is charged to, those of its number first."""
+    """All counts that such messages are charged to, those of their number first."""
     values = {
         "account": account,
-        "to": to,
+        "to": NUMBER,
         "signature": signature or "",
         "template": template or "",
         "category": category,

@@ -56,9 +56,15 @@ class Receipt(NamedTuple):
     @property
     def id(self) -> UUID:
         """The same for every repeat of the same state change, so that a reader can drop repeats."""
+        return UUID(self.id_text)
+
+    @property
+    def id_text(self) -> str:
+        """The id as it is written."""
         name = f"{self.job}:{self.attempts}:{self.state}:{self.final}".encode()
-        digest = sha1(_NAMESPACE + name, usedforsecurity=False).digest()  # what `uuid5` does, which takes longer
-        return UUID(bytes=digest[:16], version=5)
+        digest = sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest()  # what `uuid5` does, which takes longer
+        variant = "89ab"[int(digest[16], 16) & 3]
+        return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
     def repeats(self, other: Receipt) -> bool:
         """Whether both tell the same state change: then they have the same id."""

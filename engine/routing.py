@@ -66,6 +66,8 @@ def plan(candidates: Sequence[Candidate], category: Category, rng: Random) -> li
     One random draw, not the best score: shares stay predictable, nobody herds onto one channel, and a sick
     channel keeps its 2 %, which is how it is noticed to be well again.
     """
+    if len(candidates) == 1:
+        return [candidates[0].name]
     found = weights(candidates, category)
     floor = FLOOR * sum(found.values()) or 1.0
     # An exponential race: the order of arrival is a weighted draw without replacement.

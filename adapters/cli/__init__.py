@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -38,6 +39,7 @@ for command in COMMANDS:
 def main() -> None:
     """Run the command line; a mistake of the user's is one sentence and exit code 2."""
     quieten_libraries()
+    gc.disable()  # until `loop.run`: what is imported stays
     if sys.argv[1:2] not in ([command] for command in COMMANDS):
         for command in COMMANDS:
             app[command]  # its help tells of every one

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.claims import Claim, Verdict
+    from engine.limits import Charge
     from engine.ports import Clock
     from engine.receipts import Receipt
 
@@ -48,7 +49,7 @@ class MemoryLedger:
         self._clock = clock
         self._opt_outs = opt_outs or MemoryOptOuts()
         self._records: Expiring[tuple[str, UUID], _Record] = Expiring(clock)
-        self._logs: Expiring[str, ChargeLog] = Expiring(clock)
+        self._logs: Expiring[tuple[str, str], ChargeLog] = Expiring(clock)
 
     async def begin(self, claim: Claim) -> Verdict:
         """Lease a job and charge its limits."""
@@ -131,7 +132,7 @@ class MemoryLedger:
         now = (self._clock.now() - _EPOCH) // _MICROSECOND
         limited, latest = None, 0
         for charge in claim.charges:
-            log = self._logs.get(charge.scope)
+            log = self._logs.get(_key(claim, charge))
             free_at = log.free_at(claim.job, charge.rule.windows, now) if log else None
             if free_at is not None and free_at > latest:
                 limited, latest = Limited(charge.rule, _EPOCH + free_at * _MICROSECOND), free_at
@@ -139,12 +140,16 @@ class MemoryLedger:
             return limited
         for charge in claim.charges:
             longest_s = max(window.seconds for window in charge.rule.windows)
-            log = self._logs.get(charge.scope) or ChargeLog()
+            log = self._logs.get(_key(claim, charge)) or ChargeLog()
             log.add(claim.job, now, longest_s)
-            self._logs.put(charge.scope, log, longest_s + 1)
+            self._logs.put(_key(claim, charge), log, longest_s + 1)
         return None
 
     def _refund(self, claim: Claim) -> None:
         for charge in claim.charges:
-            if log := self._logs.get(charge.scope):
+            if log := self._logs.get(_key(claim, charge)):
                 log.remove(claim.job)
+
+
+def _key(claim: Claim, charge: Charge) -> tuple[str, str]:
+    return claim.recipient if charge.per_recipient else "", charge.scope

@@ -78,7 +78,7 @@ class RedisLedger:
         slot, token = Slot(self._prefix, claim.recipient), f"{self._name}{next(self._grants):x}"
         usual = [slot.record(claim.job), self._redis.epoch_key, slot.logs]
         visibility_ms = round(claim.visibility_s * 1000)
-        told = claim.job.bytes, logs(claim.recipient, claim.charges), str(claim.despite or ""), claim.promotes or ""
+        told = claim.job.bytes, logs(claim.charges), str(claim.despite or ""), claim.promotes or ""
         while True:
             epoch, cold = self._recall.epoch, self._recall.cold
             keys = [*usual, slot.restored, slot.opt_outs, slot.held] if cold or claim.promotes else usual
@@ -97,7 +97,7 @@ class RedisLedger:
     async def finish(self, grant: Granted, receipt: Receipt) -> Receipt | None:
         """End the lease with what became of the job."""
         claim = grant.claim
-        args = (grant.token, *facts(receipt), claim.job.bytes, logs(claim.recipient, claim.charges))
+        args = (grant.token, *facts(receipt), claim.job.bytes, logs(claim.charges))
         standing = _standing(receipt, (await self._redis.ask(FINISH(self._keys(claim), args))).value)
         if standing and not standing.taken and not receipt.taken:
             await self._wide.refund(claim)

@@ -77,7 +77,7 @@ class Recall:
         prefix: str,
         store: MessageStore,
         opt_outs: RedisOptOuts,
-        rules: Sequence[Rule],
+        rules: tuple[Rule, ...],
         clock: Clock,
         telemetry: Telemetry,
         *,
@@ -195,7 +195,7 @@ class Recall:
 
     def _charges(self, receipt: Receipt) -> tuple[Charge, ...]:
         r = receipt
-        return charges_to(self._rules, r.category, r.to, r.account, r.signature, r.template)
+        return charges_to(self._rules, r.category, r.account, r.signature, r.template)
 
     def _put(self, recipient: str, history: Sequence[Receipt]) -> Iterator[Call]:
         slot = Slot(self._prefix, recipient)
@@ -208,4 +208,4 @@ class Recall:
                     if charge.per_recipient:
                         entries[charge] += entry(receipt.job, at_us)
         for charge, found in entries.items():
-            yield RESTORE([slot.logs], [logs(recipient, [charge]), found])
+            yield RESTORE([slot.logs], [logs((charge,)), found])

@@ -8,10 +8,9 @@ from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from uuid import UUID
 
-    from engine.limits import Charge, Rule
+    from engine.limits import Charge
 
 
 class Slot(NamedTuple):
@@ -45,12 +44,10 @@ class Slot(NamedTuple):
         return f"{self.prefix}:{{{self.recipient}}}:h"
 
 
-def logs(recipient: str, charges: Iterable[Charge]) -> bytes:
+@lru_cache(maxsize=4096)
+def logs(charges: tuple[Charge, ...]) -> bytes:
     """The logs of a number that its charges go to, as `logs.lua` takes them."""
-    # Scopes hold no U+0000, so what stands for the number here is no part of anything else.
-    return b"".join(
-        [_log(charge.rule, charge.scope.replace(recipient, "\x00")) for charge in charges if charge.per_recipient]
-    )
+    return b"".join([_log(charge) for charge in charges if charge.per_recipient])
 
 
 def entry(job: UUID, at_us: int) -> bytes:
@@ -58,8 +55,10 @@ def entry(job: UUID, at_us: int) -> bytes:
     return at_us.to_bytes(7) + job.bytes
 
 
-@lru_cache(maxsize=4096)
-def _log(rule: Rule, scope: str) -> bytes:
-    name = blake2b(scope.encode(errors="surrogatepass"), digest_size=8).digest()
-    windows = b"".join(pack(">II", window.limit, window.seconds) for window in rule.windows)
-    return pack(">8sIH", name, max(window.seconds for window in rule.windows), len(windows)) + windows
+def _log(charge: Charge) -> bytes:
+    name, longest_s = blake2b(charge.scope.encode(errors="surrogatepass"), digest_size=8).digest(), 0
+    packed = b""
+    for window in charge.rule.windows:
+        packed += pack(">II", window.limit, window.seconds)
+        longest_s = max(longest_s, window.seconds)
+    return pack(">8sIH", name, longest_s, len(packed)) + packed

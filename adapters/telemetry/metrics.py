@@ -10,11 +10,11 @@ from prometheus_client import (
     Counter,
     Gauge,
     GCCollector,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
 )
 
+from adapters.telemetry.tallies import Counts, Distribution
 from engine import events
 from engine.outcomes import Accepted, ChannelFault, Outcome, Refused, Throttled, Unanswered
 from engine.receipts import NotSent, State
@@ -45,9 +45,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._submits = self._counter("sms_submits", "Submits to carriers", "channel", "category", "outcome")
-        self._segments = self._counter("sms_segments", "Segments that carriers accepted", "channel", "category")
-        self._receipts = self._counter("sms_receipts", "Receipts published", "state", "category")
+        self._submits = self._counts("sms_submits", "Submits to carriers", "channel", "category", "outcome")
+        self._segments = self._counts("sms_segments", "Segments that carriers accepted", "channel", "category")
+        self._receipts = self._counts("sms_receipts", "Receipts published", "state", "category")
         self._limited = self._counter("sms_limited", "Jobs a limit did not admit", "code")
         self._deferrals = self._counter("sms_deferrals", "Jobs put back to wait", "why")
         self._dlrs = self._counter(
@@ -64,8 +64,12 @@ class Metrics:
         self._stale = self._counter("sms_stale_results", "Results that came after their lease had gone to another")
         self._recorded = self._counter("sms_recorded", "Receipts stored by the recorder", "kind")
         self._dead = self._counter("sms_dead_lettered", "Messages put aside whole")
-        self._submit_s = self._histogram("sms_submit_seconds", "From submit to answer", SUBMIT_BUCKETS_S, "channel")
-        self._age_s = self._histogram("sms_receipt_age_seconds", "From enqueue to submitted", AGE_BUCKETS_S, "category")
+        self._submit_s = Distribution(
+            "sms_submit_seconds", "From submit to answer", SUBMIT_BUCKETS_S, "channel", self.registry
+        )
+        self._age_s = Distribution(
+            "sms_receipt_age_seconds", "From enqueue to submitted", AGE_BUCKETS_S, "category", self.registry
+        )
         self._scheduled = Gauge("sms_scheduled_jobs", "Jobs that wait for a time far off", registry=self.registry)
         self._up = Gauge("sms_server_up", "Whether a server answers", ["server"], registry=self.registry)
         self._health = Gauge("sms_channel_health", "From 0, sick, to 1", ["channel"], registry=self.registry)
@@ -84,10 +88,10 @@ class Metrics:
         """Count an event."""
         match event:
             case events.Submitted(_, channel, category, outcome, segments, latency_s):
-                self._submits(channel, category.value, OUTCOMES[type(outcome)]).inc()
-                self._submit_s(channel).observe(latency_s)
+                self._submits.add(channel, category, OUTCOMES[type(outcome)])
+                self._submit_s.note(channel, latency_s)
                 if isinstance(outcome, Accepted):
-                    self._segments(channel, category.value).inc(segments)
+                    self._segments.add(channel, category, count=segments)
             case events.ChannelChanged(channel, what):
                 self._changes(channel, what).inc()
             case events.Reported(_, _, repeated=True):
@@ -125,19 +129,18 @@ class Metrics:
                 self._up.labels(server).set(1)
 
     def _count_receipt(self, receipt: Receipt, age_s: float) -> None:
-        self._receipts(receipt.state.value, receipt.category.value).inc()
+        self._receipts.add(receipt.state, receipt.category)
         if receipt.state is State.SUBMITTED:
-            self._age_s(receipt.category.value).observe(age_s)
+            self._age_s.note(receipt.category, age_s)
         elif receipt.state is State.REJECTED and receipt.code and receipt.code.startswith("LIMIT_"):
             self._limited(receipt.code).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
         counter = Counter(name, text, labels, registry=self.registry)
-        return cache(counter.labels) if labels else lambda: counter  # `labels` itself is slow on the hot path
+        return cache(counter.labels) if labels else lambda: counter
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], label: str) -> Callable[[str], Histogram]:
-        histogram = Histogram(name, text, [label], buckets=buckets, registry=self.registry)
-        return cache(histogram.labels)
+    def _counts(self, name: str, text: str, *labels: str) -> Counts:
+        return Counts(name, text, labels, self.registry)
 
 
 def _said(answer: DeliveryReceipt | NotSent | None) -> str:

@@ -142,7 +142,7 @@ class Echoes:
     ) -> list[bytes | int]:
         epoch, _ = (await self.connection.epoch()).value
         keys = [f"{self.record}:{job}", self.connection.epoch_key, self.logs]
-        told = logs(NUMBER, [charge(rule(*windows.split()), scope)])
+        told = logs((charge(rule(*windows.split()), scope),))
         call = BEGIN(keys, [token, 30_000, epoch, NEVER_US, named(job).bytes, told, "", "", 0])
         return (await self.connection.ask(call)).value
 
@@ -150,7 +150,7 @@ class Echoes:
         await self.connection.ask(RELEASE([f"{self.record}:job", self.logs], [token, 1, named("job").bytes]))
 
     async def restore(self, windows: str, charges: Sequence[tuple[UUID, int]]) -> None:
-        told = logs(NUMBER, [charge(rule(*windows.split()))])
+        told = logs((charge(rule(*windows.split())),))
         await self.connection.ask(RESTORE([self.logs], [told, b"".join(starmap(entry, charges))]))
 
     async def logged(self) -> list[dict[UUID, int]]:

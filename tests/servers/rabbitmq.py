@@ -16,6 +16,8 @@ from tests.servers.server import PrivateServer, ServerError
 if TYPE_CHECKING:
     import socket
 
+IDLE_AT_REST = "+sbwt none +sbwtdcpu none +sbwtdio none"  #: where cores are few, waiting must not take one
+
 
 class PrivateRabbit(PrivateServer):
     """A RabbitMQ node with a port mapper of its own."""
@@ -63,6 +65,7 @@ class PrivateRabbit(PrivateServer):
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self._mapper_port),
             "RUNNING_UNDER_SYSTEMD": "true",  # makes the start script become the broker instead of waiting for it
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": IDLE_AT_REST,
             "RABBITMQ_NODENAME": self._node,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),

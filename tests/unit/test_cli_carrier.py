@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.cli import carrier as command
+from adapters.cli.carrier import carrier as command
 from adapters.cli.errors import CommandError
 
 carrier = partial(command, smpp_port=0, http_port=0, control_port=0)

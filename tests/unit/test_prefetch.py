@@ -73,6 +73,12 @@ def test_small_messages_are_soon_asked_for_in_full_even_if_none_is_settled() -> 
     assert asked == [FEW, 4 * FEW, 16 * FEW, 300]
 
 
+def test_of_arrays_only_so_many_are_held_that_others_get_some_too() -> None:
+    broker = Broker([10_000] * 400)  # of fifty jobs each
+    broker.work_off()
+    assert broker.prefetch.count == 4 * FEW
+
+
 def test_no_more_are_asked_for_than_shall_be() -> None:
     assert Prefetch(2).count == 2
 
