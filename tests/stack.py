@@ -111,11 +111,11 @@ class Installation:
     environment: dict[str, str]
 
     @asynccontextmanager
-    async def broker(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
-        """A plain AMQP channel with publisher confirms."""
+    async def broker(self, *, confirms: bool = True) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
+        """A plain AMQP channel with publisher confirms, or without."""
         connection = await aio_pika.connect(self.environment["SMS_AMQP_URL"])
         async with connection:
-            yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+            yield await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection]:

@@ -77,7 +77,7 @@ class Recall:
         prefix: str,
         store: MessageStore,
         opt_outs: RedisOptOuts,
-        rules: tuple[Rule, ...],
+        rules: Sequence[Rule],
         clock: Clock,
         telemetry: Telemetry,
         *,
@@ -90,7 +90,7 @@ class Recall:
         self._prefix = prefix
         self._store = store
         self._opt_outs = opt_outs
-        self._rules = rules
+        self._rules = tuple(rules)
         self._clock = clock
         self._telemetry = telemetry
         self._pause_s = pause_s

@@ -34,7 +34,7 @@ def claims(rules: Sequence[Rule]) -> Iterator[Claim]:
     """One to every recipient."""
     for number in range(RECIPIENTS):
         to = f"+86138{number:08}"
-        yield Claim(uuid4(), to, charges_to(rules, Category.OTP, to, "default", "Acme", "SMS_1001"), 30.0)
+        yield Claim(uuid4(), to, charges_to(tuple(rules), Category.OTP, "default", "Acme", "SMS_1001"), 30.0)
 
 
 def told(grant: Granted, state: State) -> Receipt:

@@ -196,14 +196,12 @@ async def test_the_same_message_twice_is_one_row_and_one_id(here: Running) -> No
     assert (await here.promote())["state"] == "submitted"
 
 
-@pytest.mark.parametrize(
-    "text", ["\x00TD\x00", "'); drop table inbound; --", "", "x" * 50_000, "\u202e\ufffe\U0010ffff"]
-)
-async def test_hostile_text_is_taken_and_passed_on(here: Running, text: str) -> None:
-    await here.write(text)
-    reply = await here.next_reply()
-    assert (reply.account, reply.job) == ("default", None)
-    assert reply.text == text[:40_000].replace("\x00", "\ufffd")
+async def test_hostile_text_is_taken_and_passed_on(here: Running) -> None:
+    for text in ("\x00TD\x00", "'); drop table inbound; --", "", "x" * 50_000, "\u202e\ufffe\U0010ffff"):
+        await here.write(text)
+        reply = await here.next_reply()
+        assert (reply.account, reply.job) == ("default", None)
+        assert reply.text == text[:40_000].replace("\x00", "\ufffd")
 
 
 async def test_after_redis_forgot_everything_who_opted_out_still_gets_no_promotion(

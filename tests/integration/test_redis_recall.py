@@ -89,7 +89,7 @@ class Worker:
 
 
 def job_for(number: str = NUMBER) -> Claim:
-    return Claim(uuid4(), number, charges_to(RULES, Category.OTP, number, "default", None, None), 30.0)
+    return Claim(uuid4(), number, charges_to(tuple(RULES), Category.OTP, "default", None, None), 30.0)
 
 
 def submitted(wish: Claim, **fields: object) -> Receipt:

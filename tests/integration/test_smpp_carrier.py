@@ -121,7 +121,7 @@ async def test_phones_write_back_in_one_part_or_several() -> None:
 
 async def test_a_script_is_felt_by_the_channel() -> None:
     down = read_behaviour({"state": "down"}, WELL)
-    script = Script((Phase("well", 0.5, WELL), Phase("dead", 0.5, down)), repeat=True, always=WELL)
+    script = Script((Phase("well", 2.0, WELL), Phase("dead", 0.4, down)), repeat=True, always=WELL)
     async with rehearsal(script) as running, ours(running.smpp.port) as here:
         for _ in range(2):
             await here.until(lambda: here.channel.ready)
