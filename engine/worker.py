@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CRASH_DELAY_S = 30.0  #: before a job that crashed us is tried again
 MAX_CRASHES = 10  #: after which a job is put aside
 URGENT_S = 1.0  #: after a code was taken, more are expected
-ROUND_S = 0.002  #: of the event loop; where one takes longer, there is more to do than can be done at once
+ROUND_S = 0.001  #: of the event loop; where one takes longer, there is more to do than can be done at once
 REST_S, MAX_RESTS = 0.1, 20  #: of a consumer of something less urgent; then it takes a job whatever comes
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from adapters.ending import end
 from adapters.rabbitmq.connection import BrokerError, closing, keep_connected, lost, open_channel
 from adapters.rabbitmq.deliveries import Deliveries
+from adapters.rabbitmq.prefetch import MOST
 from adapters.rabbitmq.subscription import Subscription
 from adapters.rabbitmq.topology import verify
 
@@ -39,15 +40,19 @@ class Consumer:
         *,
         forget: Callable[[], None],
         outage: Outage,
+        enough: int = MOST,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
-        """`prefetch` is per queue, in messages; `forget` is called when everything received so far became void."""
+        """`prefetch` is per queue, in messages, of which `enough` bytes are asked for; `forget` is called when
+        everything received so far became void.
+        """
         self._url = url
         self._prefix = prefix
         self._prefetch = prefetch
         self._receive = receive
         self._forget = forget
         self._outage = outage
+        self._enough = enough
         self._look_every_s = look_every_s
         self._deliveries = Deliveries()
         self._subscriptions: list[Subscription] = []
@@ -85,7 +90,7 @@ class Consumer:
             for queue, prefetch in self._prefetch.items():
                 if not self._stopped:
                     channel = await open_channel(connection)
-                    self._subscriptions.append(Subscription(channel, queue, self._deliveries, prefetch))
+                    self._subscriptions.append(Subscription(channel, queue, self._deliveries, prefetch, self._enough))
                     await self._subscriptions[-1].start(self._receive)
             self._outage.over()
             await self._watch(connection)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GIVE_BACK_S = 5.0  #: longer than a broker needs that is there
 BARE = Slip()
+AT_HAND = 512 * 1024  #: bytes of a category's jobs, some 2000: beyond, a worker would only keep them from the others
 EARLY_S = 0.5  #: what has to wait no longer than that is as good as due
 
 
@@ -51,7 +52,9 @@ class RabbitJobQueue:
         self._category_of = {names.of_category(category): category for category in prefetch}
         self._lanes = {category: Lane(partial(self._read, category)) for category in prefetch}
         per_queue = {names.of_category(category): count for category, count in prefetch.items()}
-        self._consumer = Consumer(url, prefix, per_queue, self._receive, forget=self._forget, outage=self.outage)
+        self._consumer = Consumer(
+            url, prefix, per_queue, self._receive, forget=self._forget, outage=self.outage, enough=AT_HAND
+        )
         self._closing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

@@ -1,7 +1,7 @@
 """How many messages may be held at once? The broker counts them, while our memory minds their bytes.
 
-A few at first, and soon more if they turn out to be small; but no more than are soon worked off, for the other workers
-get nothing of what one of them holds. What arrives when there is no room any more goes back to its
+A few at first, and soon more if they turn out to be small; but no more than are enough, for the other workers get
+nothing of what one of them holds. What arrives when there is no room any more goes back to its
 queue, and only a few are asked for again: those always fit. It takes more small messages to come to a larger count than
 there can be in front of a large one for long, so none goes back `topology.DELIVERY_LIMIT` times.
 """
@@ -12,17 +12,19 @@ from adapters.wire import MAX_BODY_BYTES
 
 ROOM = 16 * 1024 * 1024  #: bytes unsettled, per queue; one message larger than that is held alone
 LARGEST = MAX_BODY_BYTES + 128 * 1024  #: a body and a frame of properties
-ENOUGH = 512 * 1024  #: bytes to have at hand: some 2000 jobs
 FEW = ROOM // 2 // LARGEST  #: which always fit beside what may still be there when they are asked for
+MOST = ROOM // 2  #: bytes that it is any use to have at hand
 FACTOR = 4
 
 
 class Prefetch:
     """The count for one queue, and what is held of it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, enough: int = MOST) -> None:
+        """`most` messages, or as many as come to `enough` bytes, though never less than `FEW`."""
         self.count = min(most, FEW)  #: to ask for
         self._most = most
+        self._enough = enough
         self._expected = ROOM // 2  #: bytes of so many
         self._held = 0
         self._sizes: dict[int, int] = {}  #: by delivery tag
@@ -38,7 +40,7 @@ class Prefetch:
         """Whether more may be asked for, for those of late were small."""
         if self.count == self._most or self._seen < self.count or self._held > ROOM // 2:
             return False
-        return self._seen_bytes * self._more <= self._seen * ENOUGH
+        return self._seen_bytes * self._more <= self._seen * self._enough
 
     @property
     def _more(self) -> int:

@@ -31,13 +31,13 @@ REACH_S = 1.0
 class Subscription:
     """A consumer on a channel of its own, where delivery tags count up from 1."""
 
-    def __init__(self, channel: AbstractChannel, queue: str, deliveries: Deliveries, most: int) -> None:
-        """At most `most` messages are unsettled at a time, and no more than `prefetch.ROOM` bytes."""
+    def __init__(self, channel: AbstractChannel, queue: str, deliveries: Deliveries, most: int, enough: int) -> None:
+        """`most` messages, or `enough` bytes, are asked for; never are more than `prefetch.ROOM` bytes unsettled."""
         self.queue = queue
         self.ended: asyncio.Future[None] = channel.create_future()  #: the library fails it when the channel ends
         self._channel = channel
         self._deliveries = deliveries
-        self._prefetch = Prefetch(most)
+        self._prefetch = Prefetch(most, enough)
         self._receive: Receive
         self._tag, self._tag_before = "", ""
         self._line = AckLine()

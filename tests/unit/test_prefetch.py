@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.rabbitmq.prefetch import FEW, LARGEST, ROOM, Prefetch
+from adapters.rabbitmq.job_queue import AT_HAND
+from adapters.rabbitmq.prefetch import FEW, LARGEST, MOST, ROOM, Prefetch
 from adapters.rabbitmq.topology import DELIVERY_LIMIT
 
 
@@ -19,6 +20,7 @@ class Broker:
 
     sizes: list[int]
     most: int = 600
+    enough: int = MOST
     waiting: deque[int] = field(default_factory=deque)
     held: deque[int] = field(default_factory=deque)
     returns: Counter[int] = field(default_factory=Counter)
@@ -26,7 +28,7 @@ class Broker:
 
     def __post_init__(self) -> None:
         self.waiting.extend(range(len(self.sizes)))
-        self.prefetch = Prefetch(self.most)
+        self.prefetch = Prefetch(self.most, self.enough)
 
     def work_off(self, settle_at_once: int = 1) -> None:
         unsettled = 0  # by the present consumer
@@ -74,7 +76,7 @@ def test_small_messages_are_soon_asked_for_in_full_even_if_none_is_settled() -> 
 
 
 def test_of_arrays_only_so_many_are_held_that_others_get_some_too() -> None:
-    broker = Broker([10_000] * 400)  # of fifty jobs each
+    broker = Broker([10_000] * 400, enough=AT_HAND)  # of fifty jobs each
     broker.work_off()
     assert broker.prefetch.count == 4 * FEW
 
