@@ -39,10 +39,11 @@ for command in COMMANDS:
 def main() -> None:
     """Run the command line; a mistake of the user's is one sentence and exit code 2."""
     quieten_libraries()
-    gc.disable()  # until `loop.run`: what is imported stays
-    if sys.argv[1:2] not in ([command] for command in COMMANDS):
-        for command in COMMANDS:
-            app[command]  # its help tells of every one
+    gc.disable()  # what is imported stays
+    called = [command for command in COMMANDS if sys.argv[1:2] == [command]]
+    for command in called or COMMANDS:  # help tells of every one
+        app[command]
+    gc.enable()
     try:
         app()
     except (ConfigError, CsvError, CommandError) as error:
