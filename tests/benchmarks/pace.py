@@ -56,6 +56,7 @@ async def _publish(
             await asyncio.sleep(max(TICK_S, early_s))
         published[job["id"]] = datetime.now(UTC)
         await target.publish(aio_pika.Message(body, delivery_mode=2), "otp", mandatory=False)
+    await channel.get_exchange(exchange)  # once it answers, the broker has had them all
     return published
 
 
