@@ -46,17 +46,20 @@ class Figures:
     def ratios(self) -> dict[str, float]:
         """The figures that count, for those of one machine say little of another's."""
 
-        def times(one: str, other: str, of: str = "rate") -> float:
-            return self.results[one][of] / self.results[other][of]
-
+        wanted = {
+            "single jobs, rate × naive": ("single jobs", "naive", "rate"),
+            "single jobs, rate × bare": ("single jobs", "bare", "rate"),
+            "single jobs, own CPU × bare": ("single jobs", "bare", "own_us"),
+            "arrays of 50, rate × naive": ("arrays of 50", "naive", "rate"),
+            "arrays of 50, rate × naive with arrays of 50": ("arrays of 50", "naive, arrays of 50", "rate"),
+            "single jobs, rate of 2 processes × 1": ("single jobs, 2 processes", "single jobs", "rate"),
+            "arrays of 50, rate of 2 processes × 1": ("arrays of 50, 2 processes", "arrays of 50", "rate"),
+        }
+        found = self.results
         return {
-            "single jobs, rate × naive": times("single jobs", "naive"),
-            "single jobs, rate × bare": times("single jobs", "bare"),
-            "single jobs, own CPU × bare": times("single jobs", "bare", "own_us"),
-            "arrays of 50, rate × naive": times("arrays of 50", "naive"),
-            "arrays of 50, rate × naive with arrays of 50": times("arrays of 50", "naive, arrays of 50"),
-            "single jobs, rate of 2 processes × 1": times("single jobs, 2 processes", "single jobs"),
-            "arrays of 50, rate of 2 processes × 1": times("arrays of 50, 2 processes", "arrays of 50"),
+            name: found[one][of] / found[other][of]
+            for name, (one, other, of) in wanted.items()
+            if one in found and other in found
         }
 
     def show(self) -> None:

@@ -50,9 +50,12 @@ class Size(NamedTuple):
     messages: int
     backlog: int  #: promotions that wait
     for_s: float  #: of each load
+    loads: tuple[float, ...] = (0.25, 0.5, 0.8)
+    contestants: tuple[str, ...] = ()  #: all, unless some are named
 
 
-FULL, SMALL = Size(3, 20_000, 1_000_000, 15.0), Size(1, 300, 2_000, 1.0)
+FULL = Size(3, 20_000, 1_000_000, 15.0)
+SMALL = Size(1, 300, 2_000, 1.0, (0.5,), ("bare", "naive", "single jobs", "arrays of 50"))
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ async def _contest(figures: Figures, urls: tuple[str, str, str], size: Size, fol
         async with installation(*urls, path) as installed:
             return await engine(installed, size.messages, **how)
 
-    contestants: dict[str, Callable[[], Awaitable[Result]]] = {
+    every: dict[str, Callable[[], Awaitable[Result]]] = {
         "bare": lambda: yardstick("bare", urls, size.messages),
         "naive": lambda: yardstick("naive", urls, size.messages // 3),
         "naive, arrays of 50": lambda: yardstick("naive", urls, size.messages // 3, array=50),
@@ -95,6 +98,7 @@ async def _contest(figures: Figures, urls: tuple[str, str, str], size: Size, fol
         "arrays of 50, 2 processes": lambda: run(silent, array=50, processes=2),
         "arrays of 50, with delivery receipts": lambda: run(reporting, array=50, each=2),
     }
+    contestants = {name: every[name] for name in size.contestants or every}
     results: dict[str, list[Result]] = {name: [] for name in contestants}
     for number in range(size.runs):  # in turn, so that a slow moment of the machine is not one contestant's
         for name, contestant in contestants.items():
@@ -107,7 +111,7 @@ async def _contest(figures: Figures, urls: tuple[str, str, str], size: Size, fol
 async def _loads(figures: Figures, urls: tuple[str, str, str], size: Size, folder: Path) -> None:
     most = figures.results["single jobs"]["rate"]
     async with installation(*urls, settings(folder)) as installed, ready_worker(installed):
-        for position, share in enumerate((0.25, 0.5, 0.8)):
+        for position, share in enumerate(size.loads):
             figures.step(f"{share:.0%} of {most:,.0f} codes a second for {size.for_s:.0f} s")
             found = await pace.codes(installed, share * most, size.for_s, first=position * 1_000_000)
             figures.latencies[f"{share:.0%} load"] = found

@@ -46,7 +46,7 @@ async def decided(lab: Lab, new: str) -> list[Any]:
         await connection.close()
 
 
-@pytest.mark.fault("carrier: one of two killed, 8 workers", short=True)
+@pytest.mark.fault("carrier: one of two killed, 8 workers")
 async def test_a_killed_channel_is_left_at_the_price_of_30_submits(row: Row) -> None:
     async with row.lab(workers=8) as lab:
         await lab.start()
