@@ -18,9 +18,9 @@ import aio_pika
 import aiohttp
 import asyncpg
 
-from adapters.postgres.migrate import migrate
 from adapters.rabbitmq.connection import connected, open_channel
 from adapters.rabbitmq.topology import Names, declare
+from tests.database import prepared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -129,7 +129,7 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    amqp_url: str, redis_url: str, postgres_url: str, settings: Path, *, prepared: bool = True
+    amqp_url: str, redis_url: str, postgres_url: str, settings: Path, *, ready: bool = True
 ) -> AsyncIterator[Installation]:
     """An installation as `sms-engine init` leaves it, or finds it; its queues and database are removed afterwards."""
     prefix = f"t{uuid4().hex[:12]}"
@@ -142,13 +142,13 @@ async def installation(
         "SMS_CONFIG": str(settings),
     }
     admin = await asyncpg.connect(postgres_url)
-    await admin.execute(f'create database "{prefix}"')
+    template = prepared(postgres_url) if ready else "template1"
+    await admin.execute(f'create database "{prefix}" template "{template}"')
     found = Installation(prefix, environment)
     try:
-        if prepared:
+        if ready:
             async with connected(amqp_url, prefix) as connection:
                 await declare(await open_channel(connection), prefix)
-            await migrate(database_url)
         yield found
     finally:
         async with found.broker() as channel:

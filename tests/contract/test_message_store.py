@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from adapters.clock import SystemClock
 from adapters.memory.message_store import MemoryMessageStore
-from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PostgresMessageStore
 from engine.carrier_ids import Rule
 from engine.evidence import Evidence
 from engine.receipts import DeliveryReceipt, Receipt, State, merge, never_reported
-from tests.integration.postgres_database import EVERY_FIELD, Listener, job_made_at, new_database, now, receipt, run_now
+from tests.integration.postgres_database import EVERY_FIELD, Listener, job_made_at, new_database, now, receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def database(postgres_url: str) -> Iterator[str]:
-    with new_database(postgres_url) as dsn:
-        run_now(migrate(dsn))
+    with new_database(postgres_url, ready=True) as dsn:
         yield dsn
 
 

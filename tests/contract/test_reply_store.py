@@ -13,14 +13,13 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.memory.replies import MemoryReplyStore
-from adapters.postgres.migrate import migrate
 from adapters.postgres.replies import PostgresReplyStore
 from adapters.postgres.store import PostgresMessageStore
 from engine.inbound import InboundMessage, holdable
 from engine.inbound_ports import ReplyStore
 from engine.opt_out import EVERY_ACCOUNT, OptOut
 from engine.replies import Reply, reply_to
-from tests.integration.postgres_database import Listener, new_database, now, run_now
+from tests.integration.postgres_database import Listener, new_database, now
 
 NUMBER, OTHER = "+8613800000000", "+8613900000000"
 HOUR = timedelta(hours=1)
@@ -29,8 +28,7 @@ AT = datetime(2026, 11, 25, 10, 0, 0, 123000, tzinfo=UTC)
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
-    with new_database(postgres_url) as dsn:
-        run_now(migrate(dsn))
+    with new_database(postgres_url, ready=True) as dsn:
         yield dsn
 
 

@@ -11,20 +11,18 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.memory.schedule import MemorySchedule
-from adapters.postgres.migrate import migrate
 from adapters.postgres.schedule import PostgresSchedule
 from adapters.postgres.store import PostgresMessageStore
 from engine.message import Category, Job
 from engine.ports import Schedule
-from tests.integration.postgres_database import Listener, new_database, now, run_now
+from tests.integration.postgres_database import Listener, new_database, now
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
-    with new_database(postgres_url) as dsn:
-        run_now(migrate(dsn))
+    with new_database(postgres_url, ready=True) as dsn:
         yield dsn
 
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
-
 from adapters.clock import SystemClock
 from engine.message import Category
 from engine.receipts import Receipt, State
+from tests.database import execute, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -56,28 +55,20 @@ class Listener:
 
 
 @contextlib.contextmanager
-def new_database(url: str) -> Iterator[str]:
-    """An empty database of its own on a server; its address."""
+def new_database(url: str, *, ready: bool = False) -> Iterator[str]:
+    """A database of its own on a server, empty or as `sms-engine init` leaves it; its address."""
     name = f"sms_test_{secrets.token_hex(6)}"
-    run_now(_execute(url, f"create database {name}"))
+    run_now(execute(url, f"create database {name} template {prepared(url) if ready else 'template1'}"))
     try:
         yield urlsplit(url)._replace(path=f"/{name}").geturl()
     finally:
-        run_now(_execute(url, f"drop database {name} with (force)"))
+        run_now(execute(url, f"drop database {name} with (force)"))
 
 
 def run_now(coroutine: Coroutine[Any, Any, object]) -> None:
     """Run a coroutine to its end on a loop of its own, wherever we are called from."""
     with ThreadPoolExecutor(1) as aside:
         aside.submit(asyncio.run, coroutine).result()
-
-
-async def _execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 def job_made_at(at: datetime) -> UUID:

@@ -75,7 +75,7 @@ async def test_init_prepares_the_servers_and_may_be_run_again(
 ) -> None:
     settings = tmp_path / "sms.toml"
     settings.write_text("", encoding="utf-8")
-    async with installation(amqp_url, redis_url, postgres_url, settings, prepared=False) as installed:
+    async with installation(amqp_url, redis_url, postgres_url, settings, ready=False) as installed:
         code, said = await cli(installed.environment, "init")
         assert code == 0, said
         assert "applied" in said

@@ -13,13 +13,12 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.postgres import partitions
-from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PAGE, PostgresMessageStore
 from engine.carrier_ids import Rule
 from engine.events import ServerAway
 from engine.evidence import Evidence
 from engine.receipts import DeliveryReceipt, Receipt, State, never_reported
-from tests.integration.postgres_database import ClockAt, Listener, new_database, now, receipt, run_now
+from tests.integration.postgres_database import ClockAt, Listener, new_database, now, receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -29,8 +28,7 @@ SAID = DeliveryReceipt("alpha", "00A1", State.UNDELIVERED, now(), "ABSENT", "UND
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
-    with new_database(postgres_url) as dsn:
-        run_now(migrate(dsn))
+    with new_database(postgres_url, ready=True) as dsn:
         yield dsn
 
 

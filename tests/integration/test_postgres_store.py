@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PostgresMessageStore
 from adapters.wire_receipts import decode_receipts
 from engine.events import DeadLettered, ServerAway
@@ -27,7 +26,6 @@ from tests.integration.postgres_database import (
     new_database,
     now,
     receipt,
-    run_now,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def database(postgres_url: str) -> Iterator[str]:
-    with new_database(postgres_url) as dsn:
-        run_now(migrate(dsn))
+    with new_database(postgres_url, ready=True) as dsn:
         yield dsn
 
 
