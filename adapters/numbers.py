@@ -44,7 +44,7 @@ class PhoneNumbers:
         if plan := _plan(code):
             return Recipient(to, plan.region) if plan.has(national) else None
         try:
-            number = phonenumbers.parse(to, self._region)
+            number = _number(code, national) if national else phonenumbers.parse(to, self._region)
         except phonenumbers.NumberParseException:
             return None
         country = phonenumbers.region_code_for_number(number)
@@ -65,6 +65,10 @@ def written_out(to: str) -> tuple[int, str] | None:
             national = to[end:]
             return None if national.startswith("0") or _prefix(code).match(national) else (code, national)
     return None
+
+
+def _number(country_code: int, national: str) -> phonenumbers.PhoneNumber:
+    return phonenumbers.PhoneNumber(country_code=country_code, national_number=int(national))
 
 
 class _Plan(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def prepared(url: str) -> str:
     """The name of a database on the server as `sms-engine init` leaves it; it goes when the tests end."""
     name = f"sms_prepared_{secrets.token_hex(6)}"
-    _run(execute(url, f"create database {name}"))
+    run_now(execute(url, f"create database {name}"))
     atexit.register(lambda: asyncio.run(execute(url, f"drop database {name} with (force)")))
-    _run(migrate(urlsplit(url)._replace(path=f"/{name}").geturl()))
+    run_now(migrate(urlsplit(url)._replace(path=f"/{name}").geturl()))
     return name
 
 
@@ -38,8 +38,7 @@ async def execute(url: str, sql: str) -> None:
         await connection.close()
 
 
-def _run(coroutine: Coroutine[Any, Any, object]) -> None:
-    """On a loop of its own, wherever we are called from."""
-    aside = Thread(target=asyncio.run, args=(coroutine,))
-    aside.start()
-    aside.join()
+def run_now(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine to its end on a loop of its own, wherever we are called from."""
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, coroutine).result()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,10 +13,10 @@ from uuid import UUID
 from adapters.clock import SystemClock
 from engine.message import Category
 from engine.receipts import Receipt, State
-from tests.database import execute, prepared
+from tests.database import execute, prepared, run_now
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Iterator
 
     from engine.events import Event
 
@@ -63,12 +62,6 @@ def new_database(url: str, *, ready: bool = False) -> Iterator[str]:
         yield urlsplit(url)._replace(path=f"/{name}").geturl()
     finally:
         run_now(execute(url, f"drop database {name} with (force)"))
-
-
-def run_now(coroutine: Coroutine[Any, Any, object]) -> None:
-    """Run a coroutine to its end on a loop of its own, wherever we are called from."""
-    with ThreadPoolExecutor(1) as aside:
-        aside.submit(asyncio.run, coroutine).result()
 
 
 def job_made_at(at: datetime) -> UUID:

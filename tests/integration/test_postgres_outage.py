@@ -14,8 +14,9 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.store import PostgresMessageStore
 from engine.events import ServerAway, ServerBack
 from engine.receipts import State
+from tests.database import run_now
 from tests.faults.proxy import proxy
-from tests.integration.postgres_database import Listener, new_database, receipt, run_now
+from tests.integration.postgres_database import Listener, new_database, receipt
 from tests.servers import PrivatePostgres
 
 if TYPE_CHECKING:

@@ -269,15 +269,21 @@ async def test_each_category_has_its_own_prefetch(here: Installation) -> None:
         await here.counted(here.names.of_category(Category.PROMOTION), 4)
 
 
+async def many_small_then_large(here: Installation, queue: RabbitJobQueue) -> list[tuple[bytes, list[UUID]]]:
+    """Work off so many small bodies that many are sent at once, and publish large ones; these."""
+    small, large = [body(1) for _ in range(170)], [body(1) for _ in range(40)]
+    for sent, _ in small:
+        await here.publish(sent)
+    for _ in small:
+        await queue.settle(await take(queue))
+    for sent, _ in large:
+        await here.publish(sent.ljust(wire.MAX_BODY_BYTES))
+    return large
+
+
 async def test_jobs_of_large_bodies_are_all_handed_out_while_little_of_them_is_held(here: Installation) -> None:
-    small, large = [body(1) for _ in range(170)], [body(1) for _ in range(40)]  # enough to be sent many at once
     async with here.job_queue(otp=300) as queue:
-        for sent, _ in small:
-            await here.publish(sent)
-        for _ in small:
-            await queue.settle(await take(queue))
-        for sent, _ in large:
-            await here.publish(sent.ljust(wire.MAX_BODY_BYTES))
+        large = await many_small_then_large(here, queue)
         fitting = ROOM // wire.MAX_BODY_BYTES - 1  # beside their properties
         await here.counted(here.names.of_category(OTP), len(large) - fitting)
         expected = {own for _, [own] in large}
@@ -290,14 +296,8 @@ async def test_jobs_of_large_bodies_are_all_handed_out_while_little_of_them_is_h
 
 
 async def test_what_has_to_go_back_does_so_when_the_worker_stops_meanwhile(here: Installation) -> None:
-    small, large = [body(1) for _ in range(170)], [body(1) for _ in range(40)]
     async with here.job_queue(otp=300) as queue:
-        for sent, _ in small:
-            await here.publish(sent)
-        for _ in small:
-            await queue.settle(await take(queue))
-        for sent, _ in large:
-            await here.publish(sent.ljust(wire.MAX_BODY_BYTES))
+        large = await many_small_then_large(here, queue)
         await take(queue)
         queue.close_intake()
         await here.counted(here.names.of_category(OTP), len(large) - 1)

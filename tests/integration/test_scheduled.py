@@ -22,7 +22,8 @@ from adapters.postgres.store import PostgresMessageStore
 from adapters.wire import rfc3339
 from engine.events import DeadLettered, ServerAway, ServerBack
 from engine.message import Category, Job
-from tests.integration.postgres_database import Listener, new_database, now, run_now
+from tests.database import run_now
+from tests.integration.postgres_database import Listener, new_database, now
 from tests.integration.test_end_to_end import FINAL_S, Callback, drained, otp, publish
 from tests.servers import PrivatePostgres
 from tests.stack import Installation, installation, worker
@@ -32,8 +33,7 @@ SOON_S = 20.0
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
-    with new_database(postgres_url) as dsn:
-        run_now(migrate(dsn))
+    with new_database(postgres_url, ready=True) as dsn:
         yield dsn
 
 
