@@ -23,7 +23,7 @@ if record.token == token then
   -- The answer got lost and the lease ran out meanwhile: surely nothing was submitted, so begin afresh.
   record.lease_until = nil
   write(KEYS[1], record)
-  refund(KEYS[3], job, now)
+  refund(KEYS[3], job)
 elseif record.lease_until then
   return {'ABANDONED', record.attempts}
 end

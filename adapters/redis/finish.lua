@@ -9,7 +9,7 @@ record.lease_until = nil
 merge(record, ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 write(KEYS[1], record)
 if ARGV[3] == '0' and not record.taken then
-  refund(KEYS[2], ARGV[6], clock())
+  refund(KEYS[2], ARGV[6])
 elseif lost and record.taken then
   local logs, now = read_logs(KEYS[2]), clock()
   charge(logs, ARGV[6], ARGV[7], now, true)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BEGIN = load("clock", "record", "logs", "opt_outs", "begin")
 FINISH = load("clock", "record", "merge", "logs", "finish")
-RELEASE = load("clock", "record", "logs", "release")
+RELEASE = load("record", "logs", "release")
 REOPEN = load("record", "reopen")
 FIND = load("record", "find")
 PEEK = load("clock", "record", "peek")

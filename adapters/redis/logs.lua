@@ -20,6 +20,10 @@ local function back(entries, nth)
   return #entries >= nth * ENTRY and struct.unpack('>I7', entries, #entries - nth * ENTRY + 1) or nil
 end
 
+local function pack_log(name, longest, entries)
+  return struct.pack('>c8I4I4', name, longest, #entries) .. entries
+end
+
 -- What is of no use any more is forgotten: a log of which nothing is left in its longest window.
 local function write_logs(key, logs, now)
   local parts, life_us = {}, 0
@@ -27,7 +31,7 @@ local function write_logs(key, logs, now)
     local newest = back(log.entries, 1)
     local left_us = newest and newest + log.longest * 1000000 - now or 0
     if left_us > 0 then
-      parts[#parts + 1] = struct.pack('>c8I4I4', name, log.longest, #log.entries) .. log.entries
+      parts[#parts + 1] = pack_log(name, log.longest, log.entries)
       life_us = math.max(life_us, left_us)
     end
   end
@@ -89,9 +93,13 @@ local function charge(logs, job, told, now, whatever)
   return 0
 end
 
--- Give a job's charges back.
-local function refund(key, job, now)
-  local logs = read_logs(key)
-  for _, log in pairs(logs) do log.entries = without(log.entries, job) end
-  write_logs(key, logs, now)
+-- Give a job's charges back. It forgets nothing else, for the clock may step back, and leaves the key its life.
+local function refund(key, job)
+  local parts = {}
+  for name, log in pairs(read_logs(key)) do
+    local entries = without(log.entries, job)
+    if entries ~= '' then parts[#parts + 1] = pack_log(name, log.longest, entries) end
+  end
+  if #parts == 0 then return redis.call('DEL', key) end
+  redis.call('SET', key, table.concat(parts), 'KEEPTTL')
 end

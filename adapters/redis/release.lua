@@ -5,6 +5,6 @@ if record.token ~= ARGV[1] or record.receipt then return 0 end
 if record.lease_until then
   record.lease_until, record.attempts = nil, tonumber(ARGV[2])
   write(KEYS[1], record)
-  refund(KEYS[2], ARGV[3], clock())
+  refund(KEYS[2], ARGV[3])
 end
 return 1

@@ -10,7 +10,7 @@ from secrets import token_hex
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.ledger import MemoryLedger
@@ -159,7 +159,16 @@ class History:
             yield Claim(uuid4(), recipient, charges, VISIBILITY_S)
 
 
+#: A refund while the last entry of a log has just run out, then a clock that steps back to where it still counts.
+DAY_US = 86400 * US
+refund_then_step_back = [
+    ("begin", 2, False), ("elapse", DAY_US, False), ("begin", 0, False), ("elapse", DAY_US, False),
+    ("failed", 2, False), ("step back", 1, False), ("begin", 4, False),
+]  # fmt: skip
+
+
 @settings(shared_server, max_examples=2000)
+@example(rules=[Rule("to 0", ("to",), (Window(1, 86400),))], history=refund_then_step_back)
 @given(rules=own_rules, history=st.lists(forward_and_back, min_size=15, max_size=40))
 async def test_all_agree_on_every_admission_and_retry_time(
     servers: Servers, rules: list[Rule], history: list[tuple[str, int, bool]]
