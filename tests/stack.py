@@ -21,6 +21,7 @@ import asyncpg
 from adapters.rabbitmq.connection import connected, open_channel
 from adapters.rabbitmq.topology import Names, declare
 from tests.database import prepared
+from tests.prefork import Forked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,15 +34,21 @@ START_S = 60.0  #: a busy machine may need that long; nothing is asserted about 
 class WorkerProcess:
     """A `sms-engine worker` of its own."""
 
-    process: asyncio.subprocess.Process
+    process: Forked
     url: str
     log: list[dict[str, Any]] = field(default_factory=list)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; answers its exit code."""
-        if self.process.returncode is None:
-            self.process.send_signal(how)
-        return await self.process.wait()
+        if self.process.running:
+            os.kill(self.process.pid, how)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Its exit code, once it has one."""
+        while self.process.running:
+            await asyncio.sleep(0.01)
+        return self.process.wait()
 
     async def ready(self) -> None:
         """Wait until `/readyz` says so."""
@@ -63,34 +70,34 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker(
-    environment: Mapping[str, str], *flags: str, program: Sequence[str] = ("-m", "adapters.cli")
+    environment: Mapping[str, str], *flags: str, program: Sequence[str] = ("adapters.cli",)
 ) -> AsyncIterator[WorkerProcess]:
     """A worker process that listens on a free port; ended afterwards, whatever happens."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *program, "worker", *flags,
-        env={**inherited, "PYTHONPATH": str(ROOT), "SMS_HTTP_PORT": "0", **environment},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    env = {**inherited, "PYTHONPATH": str(ROOT), "SMS_HTTP_PORT": "0", **environment}
+    read, write = os.pipe()
+    try:
+        process = Forked(*program, "worker", *flags, env=env, output=write)
+    finally:
+        os.close(write)
     running = WorkerProcess(process, "")
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    reader = asyncio.create_task(_read_log(running, listening))
+    reader = asyncio.create_task(_read_log(running, read, listening))
     try:
         async with asyncio.timeout(START_S):
             running.url = await listening
         yield running
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        if process.running:
+            os.kill(process.pid, signal.SIGKILL)
+        await running.ended()
         await reader
 
 
-async def _read_log(running: WorkerProcess, listening: asyncio.Future[str]) -> None:
-    assert running.process.stderr is not None
-    rest: list[str] = []
-    async for line in running.process.stderr:
+async def _read_log(running: WorkerProcess, descriptor: int, listening: asyncio.Future[str]) -> None:
+    lines, rest, pipe = asyncio.StreamReader(), list[str](), os.fdopen(descriptor, "rb", 0)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), pipe)
+    async for line in lines:
         try:
             entry = json.loads(line)
         except ValueError:

@@ -151,7 +151,7 @@ async def _parts(figures: Figures, urls: tuple[str, str, str], size: Size, folde
         jobs = [code(n) for n in range(size.messages)]
         await publish(channel, f"{installed.prefix}.jobs", "otp", bodies(jobs, 50))
         samples = folder / "samples.json"
-        program = ("-m", "tests.benchmarks.sampled", str(samples))
+        program = ("tests.benchmarks.sampled", str(samples))
         async with worker(installed.environment, program=program) as running:
             await _all_told(running, len(jobs))
             assert await running.stop() == 0

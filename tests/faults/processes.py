@@ -6,20 +6,22 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from tests.servers.processes import OwnProcess, free_port
+from tests.prefork import started
+from tests.servers.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.faults.failpoints import Failpoint
     from tests.faults.proxy import Proxy
+    from tests.prefork import Forked
+    from tests.servers.processes import OwnProcess
 
 ROOT = Path(__file__).parents[2]
 START_S = 60.0  #: a busy machine may need that long; nothing is asserted about it
@@ -43,7 +45,7 @@ class Worker:
         self.log = folder / f"{name}.log"
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self._environment = {**environment, "SMS_HTTP_PORT": str(port), "FAULT_JOURNAL": str(folder / "journal")}
-        self._process: OwnProcess | None = None
+        self._process: Forked | OwnProcess | None = None
         self.pids: list[int] = []
         self.processes = 1  #: that share its work in this life of it
 
@@ -75,8 +77,7 @@ class Worker:
         self.processes = processes
         several = {"SMS_PROCESSES": str(processes)}
         own = {**self._environment, **(failpoint.environment() if failpoint else {}), **several, **(more or {})}
-        command = [sys.executable, "-m", "tests.faults.worker", "worker"]
-        self._process = OwnProcess(command, env=environ(own), output=self.log)
+        self._process = started("tests.faults.worker", "worker", env=environ(own), output=self.log)
         self.pids.append(self._process.pid)
 
     def send(self, number: signal.Signals) -> None:
@@ -155,13 +156,13 @@ class CarrierProcess:
         self._url = f"http://127.0.0.1:{self.port}"
         self._output = folder / "carrier.out"
         self._seed = seed
-        self._process: OwnProcess | None = None
+        self._process: Forked | OwnProcess | None = None
         self._lines: list[dict[str, Any]] = []
         self._read_to = 0
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.carrier", str(self.port), self.log, str(self._seed)]
-        self._process = OwnProcess(command, env=environ({}), output=self._output)
+        words = str(self.port), str(self.log), str(self._seed)
+        self._process = started("tests.faults.carrier", *words, env=environ({}), output=self._output)
         async with asyncio.timeout(START_S):
             while True:
                 try:

@@ -45,7 +45,7 @@ class OwnProcess:
             self._child = subprocess.Popen(
                 ["/bin/sh", "-c", REGISTER_AND_BECOME, "sh", *command],
                 env=env,
-                stdin=_watchdog().commands,
+                stdin=watchdog().commands,
                 stdout=out,
                 stderr=subprocess.STDOUT if out else None,
                 user=user,
@@ -71,7 +71,7 @@ class OwnProcess:
         if self._child.returncode is None:
             self._signal_group(signal.SIGKILL)
         code = self._child.wait()
-        _watchdog().tell("ended", self.pid)
+        watchdog().tell("ended", self.pid)
         return code
 
     def send(self, number: signal.Signals) -> None:
@@ -104,7 +104,7 @@ class PrivateFolder:
 
     def __init__(self, name: str) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=f"sms-{name}-"))
-        _watchdog().tell("folder", self.path)
+        watchdog().tell("folder", self.path)
         self.path.chmod(0o711)
 
     def remove(self) -> None:
@@ -149,5 +149,6 @@ class _Watchdog:
 
 
 @cache
-def _watchdog() -> _Watchdog:
+def watchdog() -> _Watchdog:
+    """Who ends what we leave behind."""
     return _Watchdog()
