@@ -220,7 +220,7 @@ def plan(arguments: Sequence[str]) -> Plan:
         return Plan(((FAULTS,), (CONTRACT,), (INTEGRATION,)), whole=True, next=True)
     integration = sorted(str(path.relative_to(ROOT)) for path in (ROOT / INTEGRATION).glob("test_*.py"))
     parts = [tuple(integration[first::3]) for first in range(3)]
-    apart = ((FAULTS,), (CONTRACT, "tests/unit"), parts[0], parts[2])
+    apart = ((FAULTS,), (CONTRACT,), ("tests/unit",), parts[0], parts[2])
     rest = ("tests", *(f"--ignore={path}" for paths in apart for path in paths))
     return Plan((*apart, rest), whole=True)
 

@@ -38,7 +38,7 @@ from adapters.redis.recall import Recall
 from adapters.wire_inbound import decode_inbound
 from adapters.wire_receipts import decode_published
 from config import policy
-from config.load import ConfigError, variable
+from config.servers import urls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -239,28 +239,3 @@ async def on_servers(
             keep_partitions=store.keep_partitions,
             evidence_kept=partial(emptied, amqp_url, settings.prefix, names.dlr),
         )
-
-
-def urls(settings: Settings) -> tuple[str, str, str]:
-    """The addresses of RabbitMQ, Redis and Postgres.
-
-    Raises:
-        ConfigError: one of them is not set.
-    """
-    return (
-        required(settings, "amqp_url"),
-        required(settings, "redis_url"),
-        required(settings, "postgres_url"),
-    )
-
-
-def required(settings: Settings, key: str) -> str:
-    """The address of one server.
-
-    Raises:
-        ConfigError: it is not set.
-    """
-    url = getattr(settings, key)
-    if url is None:
-        raise ConfigError(f"{key} ({variable(key)}) is not set: set all three servers, or none to run embedded.")
-    return str(url.get_secret_value())

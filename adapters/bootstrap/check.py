@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from adapters.bootstrap import channels as ways
 from adapters.bootstrap import http_carrier
-from adapters.bootstrap.backends import urls
 from adapters.clock import SystemClock
 from adapters.memory.rate_cap import MemoryRateCap
 from adapters.telemetry.fanout import Fanout
 from config.operators import operators
+from config.servers import urls
 
 if TYPE_CHECKING:
     from config.settings import Settings

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
-from adapters.bootstrap.backends import nothing, urls
 from adapters.cli.errors import CommandError
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
@@ -22,6 +21,7 @@ from adapters.redis.opt_outs import RedisOptOuts
 from adapters.telemetry.fanout import Fanout
 from adapters.wire import rfc3339
 from config.load import load
+from config.servers import urls
 from engine.opt_out import EVERY_ACCOUNT, OptOut
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ async def _remove(settings: Settings, number: str, account: str | None) -> None:
         await _soon(opt_outs.settle(number, known))
 
 
+async def _nothing_waits() -> None:
+    """Of what is inbound, a command takes nothing over that waits to be assigned."""
+
+
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[PostgresReplyStore, RedisOptOuts]]:
     _, redis_url, postgres_url = urls(settings)
@@ -99,7 +103,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[PostgresReplyStore,
         Connection(redis_url, clock, Fanout(), settings.prefix) as redis,
     ):
         store = PostgresReplyStore(messages.database)
-        yield store, RedisOptOuts(redis, settings.prefix, store, assigned=nothing)
+        yield store, RedisOptOuts(redis, settings.prefix, store, assigned=_nothing_waits)
 
 
 async def _soon(answer: Awaitable[A]) -> A:

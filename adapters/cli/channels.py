@@ -14,7 +14,6 @@ from cyclopts import App, Parameter, validators
 from rich.console import Console
 from rich.live import Live
 
-from adapters.bootstrap.backends import urls
 from adapters.bootstrap.channels import terms
 from adapters.cli import channels_view
 from adapters.cli.errors import CommandError
@@ -28,6 +27,7 @@ from adapters.redis.connection import Connection
 from adapters.redis.health_board import RedisHealthBoard
 from adapters.telemetry.fanout import Fanout
 from config.load import load
+from config.servers import urls
 from engine.overview import overview
 
 if TYPE_CHECKING:

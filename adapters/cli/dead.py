@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from adapters.bootstrap.backends import required
 from adapters.cli.errors import CommandError, broker_away
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
 from adapters.rabbitmq.dead_letters import dead_letters
 from config.load import load
+from config.servers import required
 
 if TYPE_CHECKING:
     from pathlib import Path

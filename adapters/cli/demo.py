@@ -19,7 +19,7 @@ from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.live import Live
 
-from adapters.bootstrap import service
+from adapters.bootstrap.service import service
 from adapters.carriers.simulator import SimulatedChannel
 from adapters.cli import csv_jobs, view
 from adapters.cli.loop import run
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from adapters.bootstrap import Service
+    from adapters.bootstrap.service import Service
     from config.settings import Settings
 
 CARRIERS: list[dict[str, Any]] = [

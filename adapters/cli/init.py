@@ -10,7 +10,6 @@ from cyclopts import Parameter, validators
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from adapters.bootstrap.backends import urls
 from adapters.cli.errors import CommandError
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
@@ -19,6 +18,7 @@ from adapters.postgres.migrate import ChangedMigrationError, migrate
 from adapters.rabbitmq.connection import connected, open_channel
 from adapters.rabbitmq.topology import Names, declare
 from config.load import load
+from config.servers import urls
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

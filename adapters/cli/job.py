@@ -8,7 +8,6 @@ from uuid import UUID  # noqa: TC003  (cyclopts reads it)
 
 from cyclopts import Parameter
 
-from adapters.bootstrap.backends import urls
 from adapters.cli.errors import CommandError
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001
@@ -21,6 +20,7 @@ from adapters.telemetry.fanout import Fanout
 from adapters.telemetry.masked import masked
 from adapters.wire import rfc3339
 from config.load import load
+from config.servers import urls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

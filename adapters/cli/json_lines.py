@@ -6,12 +6,12 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from adapters.bootstrap.backends import required
 from adapters.cli.errors import CommandError, broker_away
 from adapters.clock import SystemClock
 from adapters.postgres.store import PostgresMessageStore
 from adapters.rabbitmq import tail
 from adapters.telemetry.fanout import Fanout
+from config.servers import required
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -12,13 +12,13 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adapters.bootstrap.backends import required
 from adapters.cli import csv_jobs
 from adapters.cli.errors import CommandError
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001
 from adapters.rabbitmq.producer import JobFields, Producer, SendError, uuid7
 from config.load import load
+from config.servers import required
 from engine.message import Category
 
 if TYPE_CHECKING:

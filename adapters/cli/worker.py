@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 from cyclopts import Parameter
 
-from adapters.bootstrap import Role, service
 from adapters.bootstrap.check import check
 from adapters.bootstrap.seat import seat_in
+from adapters.bootstrap.service import Role, service
 from adapters.cli.errors import CommandError
 from adapters.cli.loop import run
 from adapters.cli.options import Config  # noqa: TC001  (cyclopts reads it)
