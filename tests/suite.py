@@ -219,8 +219,8 @@ def plan(arguments: Sequence[str]) -> Plan:
     if asked.next:
         return Plan(((FAULTS,), (CONTRACT,), (INTEGRATION,)), whole=True, next=True)
     integration = sorted(str(path.relative_to(ROOT)) for path in (ROOT / INTEGRATION).glob("test_*.py"))
-    parts = [tuple(integration[first::3]) for first in range(3)]
-    apart = ((FAULTS,), (CONTRACT,), ("tests/unit",), parts[0], parts[2])
+    parts = (tuple(integration[first::4]) for first in range(1, 4))
+    apart = ((FAULTS,), (CONTRACT,), ("tests/unit",), *parts)
     rest = ("tests", *(f"--ignore={path}" for paths in apart for path in paths))
     return Plan((*apart, rest), whole=True)
 
