@@ -121,11 +121,19 @@ async def test_every_message_through_a_foreign_carrier_ends_delivered_and_every_
         assert counts["accepted"] == len(jobs)  # none twice
         assert counts["receipts_acknowledged"] == len(jobs)
         assert await running.metric("sms_delivery_receipts_total", matched="no") == 0
+        await _all_recorded(installed, len(jobs))
         assert await running.stop() == 0
     async with installed.database() as database:
         rows = await database.fetch("select state, final, count(*) from messages group by state, final")
         assert [tuple(row) for row in rows] == [("delivered", True, len(jobs))]
         assert await database.fetchval("select count(*) from delivery_receipts where job is null") == 0
+
+
+async def _all_recorded(installed: Installation, count: int) -> None:
+    """Wait until the recorder has caught up: what is on the callback queue may not be in the database yet."""
+    async with installed.database() as database, asyncio.timeout(STALLED_S):
+        while await database.fetchval("select count(*) from messages where final") < count:
+            await asyncio.sleep(0.1)
 
 
 async def _publish(

@@ -68,7 +68,7 @@ def test_of_two_dead_channels_of_three_one_stays_in_use_for_never_more_than_half
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_dead_channel_is_found_by_a_message_a_minute(seed: int) -> None:
     death_s = 1200.0
-    fleet = live(4800, 1 / 60, changing((0, well()), (death_s, DEAD)), seed=seed, workers=2)
+    fleet = live(2700, 1 / 60, changing((0, well()), (death_s, DEAD)), seed=seed, workers=2)
     opened_at = next(at for at, new in fleet.changes("a", "breaker") if new == "open")
     assert len(fleet.calls("a", death_s, opened_at)) <= 5
     assert fleet.lost == 0
