@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from tests import debian, debian_root, peers
 from tests.servers import PrivatePostgres, PrivateRabbit, PrivateRedis, PrivateServer, ServerError
 from tests.servers.processes import OwnProcess, PrivateFolder
 from tests.servers.root import VARIABLE, on_path
+from tests.servers.server import FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +60,7 @@ FAULTS = "tests/faults"
 SMPP = "tests/benchmarks/test_smpp.py"
 BENCH, BENCH_RUNS = "tests/benchmarks/test_speed.py", "SMS_TEST_BENCH_RUNS"  #: and how often each figure is measured
 CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30  #: what Linux keeps in memory, and how many bytes have to be free of it
 PEERS = f"{INTEGRATION}/test_smpp_peer"  #: these tests need what `peers.COMMANDS` names
 
 CHECKS = {
@@ -81,6 +84,7 @@ class Plan:
     packages: tuple[str, ...] = ()  #: Debian's, needed beside the servers
     whole: bool = False  #: leaving out a test is a failure
     next: bool = False  #: on the servers of the next Debian
+    in_memory: bool = False  #: servers may keep in memory what they write, for neither its speed nor its loss is tried
 
     @property
     def with_faults(self) -> bool:
@@ -114,6 +118,8 @@ class Suite:
         """Every step in turn; 0 only if all of them passed. Raises InstallError, ServerError and StoppedError."""
         if self._plan.next:
             os.environ[VARIABLE] = str(_next_servers())
+        elif self._plan.in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+            os.environ.setdefault(FOLDERS, str(MEMORY))
         self._launch_servers()
         began = time.monotonic()
         tools = environment("tests", [ROOT / "tests" / "requirements.txt"]) / "bin"
@@ -189,7 +195,7 @@ class Suite:
 
     def _environ(self) -> dict[str, str]:
         """Ours, without settings of the engine that happen to be set, and with the servers' addresses."""
-        ours = {*SERVERS, SEED, VARIABLE}
+        ours = {*SERVERS, SEED, VARIABLE, FOLDERS}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SMS_") or name in ours}
         servers = {variable: server.url for variable, server in self._servers.items()}
         return kept | servers | {"PYTHONPATH": str(ROOT)} | self._plan.tell
@@ -215,14 +221,14 @@ def plan(arguments: Sequence[str]) -> Plan:
         where = () if any(part.startswith(FAULTS) for part in rest) else (FAULTS,)
         return Plan(((*where, *rest),), {MATRIX: "all"}, packages=("libfaketime",), next=asked.next)
     if rest:
-        return Plan((rest,), next=asked.next)
+        return Plan((rest,), next=asked.next, in_memory=True)
     if asked.next:
         return Plan(((FAULTS,), (CONTRACT,), (INTEGRATION,)), whole=True, next=True)
     integration = sorted(str(path.relative_to(ROOT)) for path in (ROOT / INTEGRATION).glob("test_*.py"))
     parts = (tuple(integration[first::4]) for first in range(1, 4))
     apart = ((FAULTS,), (CONTRACT,), ("tests/unit",), *parts)
     rest = ("tests", *(f"--ignore={path}" for paths in apart for path in paths))
-    return Plan((*apart, rest), whole=True)
+    return Plan((*apart, rest), whole=True, in_memory=True)
 
 
 def _install(missing: Mapping[str, str]) -> None:

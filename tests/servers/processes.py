@@ -102,8 +102,9 @@ class OwnProcess:
 class PrivateFolder:
     """A new folder that is removed with us; others may pass through it, which a server under another user needs."""
 
-    def __init__(self, name: str) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f"sms-{name}-"))
+    def __init__(self, name: str, within: str | None = None) -> None:
+        """Make it in a folder, or else in the system's for what is temporary."""
+        self.path = Path(tempfile.mkdtemp(prefix=f"sms-{name}-", dir=within))
         watchdog().tell("folder", self.path)
         self.path.chmod(0o711)
 

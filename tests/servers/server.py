@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -13,6 +14,7 @@ from typing import ClassVar, Self
 from tests.servers.processes import OwnProcess, PrivateFolder, free_port
 
 READY_WITHIN_S = 120
+FOLDERS = "SMS_TEST_FOLDERS"  #: where the servers keep what they write, if not where the system keeps what is temporary
 
 
 class ServerError(Exception):
@@ -47,7 +49,7 @@ class PrivateServer(ABC):
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.folder = PrivateFolder(self.name.lower())
+        self.folder = PrivateFolder(self.name.lower(), os.environ.get(FOLDERS))
         self.log = self.folder.path / "log"
         self._process: OwnProcess | None = None
 

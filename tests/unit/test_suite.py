@@ -18,6 +18,7 @@ def test_without_words_everything_runs_in_parts_beside_one_another() -> None:
     assert rest == ("tests", *(f"--ignore={path}" for path in chain(*asked.runs[:-1])))
     assert asked.whole
     assert not asked.faults_only
+    assert asked.in_memory
     assert asked.tell == {}
 
 
@@ -79,3 +80,8 @@ def test_the_next_servers_are_for_the_tests_that_use_servers() -> None:
     assert asked.next
     assert plan(["--next", "--faults"]).runs == plan(["--faults"]).runs
     assert not plan([]).next
+
+
+@pytest.mark.parametrize("words", [["--bench"], ["--faults"], ["--soak", "5"], ["--smpp", "5000"]])
+def test_where_speed_or_loss_is_tried_servers_write_to_the_disk(words: list[str]) -> None:
+    assert not plan(words).in_memory
