@@ -74,6 +74,7 @@ class PrivatePostgres(PrivateServer):
             "fsync": "off",
             "full_page_writes": "off",
             "max_connections": "200",
+            "dynamic_shared_memory_type": "mmap",  # in its folder, so that a crash leaves nothing elsewhere
         }
         flags = [part for setting, value in settings.items() for part in ("-c", f"{setting}={value}")]
         return OwnProcess([binary, "-D", self.data, "-p", str(self.port), *flags], output=self.log, user=self._user)
