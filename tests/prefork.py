@@ -5,19 +5,19 @@ Python's own fork server imports it once for all the processes that a pytest sta
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import os
 import runpy
 import signal
 import sys
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from multiprocessing.reduction import DupFd
 from typing import TYPE_CHECKING, Any
 
 from tests.servers.processes import OwnProcess, watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _forking = get_context("forkserver")
@@ -35,26 +35,55 @@ class Forked:
         self._child.start()
         assert self._child.pid
         self.pid = self._child.pid
+        self._over = False
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._child.exitcode
 
     @property
     def running(self) -> bool:
-        return self._child.exitcode is None
+        return self.code is None
 
     def wait(self) -> int:
-        """Its exit code, negative for a signal."""
+        """Its exit code, once all it left in its group is gone too."""
         self._child.join()
-        assert self._child.exitcode is not None
-        watchdog().tell("ended", self.pid)
-        return self._child.exitcode
+        if not self._over:
+            self._over = True
+            self._signal_group(signal.SIGKILL)
+            watchdog().tell("ended", self.pid)
+        assert self.code is not None
+        return self.code
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process and everything in its group."""
         if self.running:
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:  # it has just begun and is in no group of its own yet, or has just ended
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, number)
+            self._signal_group(number)
+
+    def send_alone(self, number: signal.Signals) -> None:
+        """Send a signal to the process, and to nothing it started."""
+        if self.running:
+            _signal(os.kill, self.pid, number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if not _signal(os.killpg, self.pid, number) and self.running:  # it has just begun, and has no group yet
+            _signal(os.kill, self.pid, number)
+
+
+def _signal(send: Callable[[int, signal.Signals], None], pid: int, number: signal.Signals) -> bool:
+    """Whether anybody was there to take it: who ends at this moment is none who runs."""
+    try:
+        send(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@atexit.register
+def _kill_what_is_left() -> None:
+    for child in active_children():  # otherwise they are asked to end, and waited for, whether they can or not
+        child.kill()
 
 
 def started(module: str, *arguments: str, env: Mapping[str, str], output: Path) -> Forked | OwnProcess:

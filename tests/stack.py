@@ -40,15 +40,14 @@ class WorkerProcess:
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; answers its exit code."""
-        if self.process.running:
-            os.kill(self.process.pid, how)
+        self.process.send_alone(how)
         return await self.ended()
 
     async def ended(self) -> int:
         """Its exit code, once it has one."""
-        while self.process.running:
+        while (code := self.process.code) is None:
             await asyncio.sleep(0.01)
-        return self.process.wait()
+        return code
 
     async def ready(self) -> None:
         """Wait until `/readyz` says so."""
@@ -88,9 +87,8 @@ async def worker(
             running.url = await listening
         yield running
     finally:
-        if process.running:
-            os.kill(process.pid, signal.SIGKILL)
-        await running.ended()
+        process.send(signal.SIGKILL)
+        process.wait()
         await reader
 
 

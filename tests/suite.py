@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
 import shutil
 import signal
@@ -21,7 +22,7 @@ from tests import debian, debian_root, peers
 from tests.servers import PrivatePostgres, PrivateRabbit, PrivateRedis, PrivateServer, ServerError
 from tests.servers.processes import OwnProcess, PrivateFolder
 from tests.servers.root import VARIABLE, on_path
-from tests.servers.server import FOLDERS
+from tests.servers.server import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,8 @@ Private RabbitMQ, Redis and PostgreSQL servers are started on free ports and end
 SMS_TEST_AMQP_URL, SMS_TEST_REDIS_URL or SMS_TEST_POSTGRES_URL; fault tests always start their own. What is missing is
 installed from Debian's packages if you are root. A skipped test is a failure. With --next, which needs root and Debian,
 RabbitMQ and Redis are started in a root folder of Debian 13, which is made once; PostgreSQL stays the installed one.
+What private servers write is kept in /dev/shm where there is room, for speed; with --faults, --soak,
+--smpp, --bench and --next, on the disk.
 
 A run of fault tests prints its seed; SMS_TEST_FAULT_SEED=N replays it.
 """
@@ -60,7 +63,7 @@ FAULTS = "tests/faults"
 SMPP = "tests/benchmarks/test_smpp.py"
 BENCH, BENCH_RUNS = "tests/benchmarks/test_speed.py", "SMS_TEST_BENCH_RUNS"  #: and how often each figure is measured
 CONTRACT, INTEGRATION = "tests/contract", "tests/integration"
-MEMORY, ROOM = Path("/dev/shm"), 4 << 30  #: what Linux keeps in memory, and how many bytes have to be free of it
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30  #: what Linux keeps in memory, and how many bytes have to be free of it
 PEERS = f"{INTEGRATION}/test_smpp_peer"  #: these tests need what `peers.COMMANDS` names
 
 CHECKS = {
@@ -84,7 +87,7 @@ class Plan:
     packages: tuple[str, ...] = ()  #: Debian's, needed beside the servers
     whole: bool = False  #: leaving out a test is a failure
     next: bool = False  #: on the servers of the next Debian
-    in_memory: bool = False  #: servers may keep in memory what they write, for neither its speed nor its loss is tried
+    in_memory: bool = False  #: servers keep in memory what they write, if there is room
 
     @property
     def with_faults(self) -> bool:
@@ -118,8 +121,8 @@ class Suite:
         """Every step in turn; 0 only if all of them passed. Raises InstallError, ServerError and StoppedError."""
         if self._plan.next:
             os.environ[VARIABLE] = str(_next_servers())
-        elif self._plan.in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
-            os.environ.setdefault(FOLDERS, str(MEMORY))
+        elif self._plan.in_memory and _room_in_memory() >= ROOM:
+            os.environ.setdefault(DATA, str(MEMORY))
         self._launch_servers()
         began = time.monotonic()
         tools = environment("tests", [ROOT / "tests" / "requirements.txt"]) / "bin"
@@ -195,7 +198,7 @@ class Suite:
 
     def _environ(self) -> dict[str, str]:
         """Ours, without settings of the engine that happen to be set, and with the servers' addresses."""
-        ours = {*SERVERS, SEED, VARIABLE, FOLDERS}
+        ours = {*SERVERS, SEED, VARIABLE, DATA}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SMS_") or name in ours}
         servers = {variable: server.url for variable, server in self._servers.items()}
         return kept | servers | {"PYTHONPATH": str(ROOT)} | self._plan.tell
@@ -229,6 +232,14 @@ def plan(arguments: Sequence[str]) -> Plan:
     apart = ((FAULTS,), (CONTRACT,), ("tests/unit",), *parts)
     rest = ("tests", *(f"--ignore={path}" for paths in apart for path in paths))
     return Plan((*apart, rest), whole=True, in_memory=True)
+
+
+def _room_in_memory() -> int:
+    """Bytes that can be written to `MEMORY` without anything being swapped out."""
+    if not MEMORY.is_dir():
+        return 0
+    available = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return min(int(available[1]) << 10 if available else 0, shutil.disk_usage(MEMORY).free)
 
 
 def _install(missing: Mapping[str, str]) -> None:

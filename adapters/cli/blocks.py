@@ -91,7 +91,7 @@ async def _remove(settings: Settings, number: str, account: str | None) -> None:
 
 
 async def _nothing_waits() -> None:
-    """Of what is inbound, a command takes nothing over that waits to be assigned."""
+    """A command assigns no inbound messages, and so waits for none."""
 
 
 @asynccontextmanager

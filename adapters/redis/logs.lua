@@ -24,19 +24,20 @@ local function pack_log(name, longest, entries)
   return struct.pack('>c8I4I4', name, longest, #entries) .. entries
 end
 
--- What is of no use any more is forgotten: a log of which nothing is left in its longest window.
+-- What is of no use any more is forgotten: a log of which nothing is left in its longest window, nor was a second ago,
+-- for the clock may step back a little.
 local function write_logs(key, logs, now)
   local parts, life_us = {}, 0
   for name, log in pairs(logs) do
     local newest = back(log.entries, 1)
-    local left_us = newest and newest + log.longest * 1000000 - now or 0
+    local left_us = newest and newest + log.longest * 1000000 + 1000000 - now or 0
     if left_us > 0 then
       parts[#parts + 1] = pack_log(name, log.longest, log.entries)
       life_us = math.max(life_us, left_us)
     end
   end
   if life_us == 0 then return redis.call('DEL', key) end
-  redis.call('SET', key, table.concat(parts), 'PX', string.format('%.0f', life_us / 1000 + 1000))
+  redis.call('SET', key, table.concat(parts), 'PX', string.format('%.0f', math.ceil(life_us / 1000)))
 end
 
 -- Where a job's entry begins.

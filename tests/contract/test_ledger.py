@@ -337,6 +337,14 @@ async def test_a_clock_that_steps_back_admits_nothing_sooner(bench: Bench) -> No
     assert verdict == Limited(TWO_AN_HOUR, charged_at + timedelta(hours=1))
 
 
+async def test_a_count_that_has_just_run_out_counts_again_where_the_clock_steps_back_a_little(bench: Bench) -> None:
+    await bench.accepted(claim(charge(ONE_A_MINUTE, "one")))
+    bench.clock.elapse(60)
+    await bench.accepted(claim(charge(ONE_A_MINUTE, "another")))
+    bench.clock.step_back_us(500_000)
+    assert isinstance(await bench.ledger.begin(claim(charge(ONE_A_MINUTE, "one"))), Limited)
+
+
 def numbered(index: int) -> str:
     return f"+86138{index:08}"
 

@@ -201,7 +201,7 @@ async def test_a_second_signal_ends_all_at_once(installed: Installation, tmp_pat
         async with asyncio.timeout(WAIT_S):
             while await running.metric("sms_channel_load", channel="alpha") == 0:
                 await asyncio.sleep(0.05)
-        os.kill(running.process.pid, signal.SIGTERM)
+        running.process.send_alone(signal.SIGTERM)
         await asyncio.sleep(0.5)
         assert await running.stop() == 130
     assert not heard(running, "drained")

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 from tests.servers.processes import OwnProcess, PrivateFolder, free_port
 
 READY_WITHIN_S = 120
-FOLDERS = "SMS_TEST_FOLDERS"  #: where the servers keep what they write, if not where the system keeps what is temporary
+DATA = "SMS_TEST_DATA"  #: the folder in which each server makes its own, if not the one for what is temporary
 
 
 class ServerError(Exception):
@@ -49,7 +49,7 @@ class PrivateServer(ABC):
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.folder = PrivateFolder(self.name.lower(), os.environ.get(FOLDERS))
+        self.folder = PrivateFolder(self.name.lower(), os.environ.get(DATA))
         self.log = self.folder.path / "log"
         self._process: OwnProcess | None = None
 

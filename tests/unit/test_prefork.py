@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.prefork import started
+from tests.servers.processes import alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,8 @@ told = {
 print(json.dumps(told), flush=True)
 if sys.argv[1:] == ["stay"]:
     signal.pause()
+if sys.argv[1:] == ["leave"]:
+    print(os.fork() or signal.pause(), flush=True)
 print("over", file=sys.stderr)
 sys.exit(7)
 """
@@ -57,6 +60,14 @@ def test_a_signal_ends_it(folder: Path) -> None:
     process.send(signal.SIGTERM)
     assert process.wait() == -signal.SIGTERM
     process.send(signal.SIGTERM)
+
+
+def test_what_it_leaves_in_its_group_ends_with_it(folder: Path) -> None:
+    process = started("told", "leave", env={}, output=folder / "out")
+    assert process.wait() == 7
+    left = int((folder / "out").read_text(encoding="utf-8").splitlines()[1])
+    while alive(left):  # a signal takes a moment
+        time.sleep(0.01)
 
 
 def test_what_the_loader_shall_see_is_executed(folder: Path) -> None:
