@@ -22,7 +22,8 @@ class Prefetch:
 
     def __init__(self, most: int, enough: int = MOST) -> None:
         """`most` messages, or as many as come to `enough` bytes, though never less than `FEW`."""
-        self.count = min(most, FEW)  #: to ask for
+        self.count = min(most, FEW)  #: that may be unsettled
+        self.asked = self.count  #: of these, what a new consumer asks for beside those that are there
         self._most = most
         self._enough = enough
         self._expected = ROOM // 2  #: bytes of so many
@@ -38,7 +39,7 @@ class Prefetch:
     @property
     def too_few(self) -> bool:
         """Whether more may be asked for, for those of late were small."""
-        if self.count == self._most or self._seen < self.count or self._held > ROOM // 2:
+        if self.count == self._most or self._seen < self.asked or self._held > ROOM // 2:
             return False
         return self._seen_bytes * self._more <= self._seen * self._enough
 
@@ -62,13 +63,14 @@ class Prefetch:
         self._held -= self._sizes.pop(tag, 0)
 
     def shrink(self) -> None:
-        """Ask for so few that they fit, whatever they are."""
-        self.count = max(1, min(self._most, ROOM // 2 // self._largest))
+        """Begin again with so few that they fit, whatever they are, when there is no consumer any more."""
+        self.count = self.asked = max(1, min(self._most, ROOM // 2 // self._largest))
         self._expected = self.count * self._largest
         self._look_anew()
 
     def grow(self) -> None:
         """Ask for more."""
+        self.asked = self._more - self.count
         self.count, self._expected = self._more, ROOM // 2
         self._look_anew()
 

@@ -128,6 +128,10 @@ class Cluster:
         self.launch()
         self.wait_until_ready()
 
+    async def order(self, *command: str) -> str:
+        """What `rabbitmqctl` answers on the node that the front leads to."""
+        return await self.leads_to.order(*command)
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all nodes."""
         for node in self.nodes:
@@ -164,7 +168,7 @@ class Cluster:
     async def queues(self, prefix: str) -> dict[str, Replicas]:
         """Where the queues of an installation are, as seen from where the front leads to."""
         columns = ("name", "leader", "members", "online")
-        found = json.loads(await self.leads_to.order("list_queues", *columns, "--formatter", "json"))
+        found = json.loads(await self.order("list_queues", *columns, "--formatter", "json"))
         return {
             queue["name"]: Replicas(queue["leader"], frozenset(queue["members"]), frozenset(queue["online"]))
             for queue in found

@@ -154,11 +154,12 @@ class Lab:
             return {name: (await channel.queue_declare(name, passive=True)).message_count or 0 for name in wanted}
 
     async def consumers(self) -> dict[str, int]:
-        """Consumers of the queues that the workers work."""
-        worked = [*map(self.names.of_category, Category), self.names.record]
-        async with connected(self.servers.rabbit.url, "consumers") as connection:
-            channel = await open_channel(connection)
-            return {name: (await channel.queue_declare(name, passive=True)).consumer_count or 0 for name in worked}
+        """How many processes consume each of the queues that the workers work; each has a channel for it."""
+        columns = "queue_name", "channel_pid", "activity_status"
+        told = (await self.servers.rabbit.order("list_consumers", *columns)).splitlines()
+        live = {tuple(line.split("\t")[:2]) for line in told if line.endswith("\tup")}
+        queues = Counter(queue for queue, _ in live)
+        return {name: queues[name] for name in (*map(self.names.of_category, Category), self.names.record)}
 
     async def settled(self, within_s: float = SETTLED_S) -> bool:
         """Wait until every confirmed job has come to rest and the queues are empty; False if that time is up first."""

@@ -31,7 +31,7 @@ class Broker:
         self.prefetch = Prefetch(self.most, self.enough)
 
     def work_off(self, settle_at_once: int = 1) -> None:
-        unsettled = 0  # by the present consumer
+        unsettled = 0  # by the present consumers
         while self.waiting or self.held:
             excess = []
             grown = False
@@ -53,8 +53,9 @@ class Broker:
                     self.settle_oldest()
             if grown:
                 self.prefetch.grow()
-            if excess or grown:
+            if excess:
                 unsettled = 0
+            if excess or grown:
                 continue
             for _ in range(min(settle_at_once, len(self.held))):
                 self.settle_oldest()
