@@ -154,6 +154,16 @@ async def test_everything_settled_is_acknowledged_when_close_returns(here: Insta
     await here.counted(here.names.of_category(OTP), 1)
 
 
+async def test_more_is_asked_for_without_ending_a_consumer_whose_jobs_are_in_hand(here: Installation) -> None:
+    for _ in range(50):
+        await here.publish(body(1)[0])
+    async with here.job_queue(otp=50) as queue:
+        for _ in range(50):
+            await take(queue)
+        told = await here.channel.queue_declare(here.names.of_category(OTP), passive=True)
+        assert (told.consumer_count or 0) > 1
+
+
 async def test_what_nobody_took_goes_to_another_worker_while_the_first_still_works(here: Installation) -> None:
     array, [first, second] = body(2)
     await here.publish(array)
