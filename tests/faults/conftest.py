@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.lab import ALL
 from tests.faults.servers import FaultRedis, Servers
 from tests.faults.setup import lab
 from tests.faults.table import Table
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tests.faults.lab import Lab
 
 FOLDER = Path(__file__).parent
-ALL = os.environ.get("SMS_TEST_FAULTS") == "all"
 SEED = int(os.environ.get("SMS_TEST_FAULT_SEED") or secrets.randbits(32))
 MINUTES = float(os.environ.get("SMS_TEST_SOAK_MINUTES") or 0)
 ROW_S = 240  #: a bound against hanging, as is that of a soak
