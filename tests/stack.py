@@ -72,8 +72,7 @@ async def worker(
     environment: Mapping[str, str], *flags: str, program: Sequence[str] = ("adapters.cli",)
 ) -> AsyncIterator[WorkerProcess]:
     """A worker process that listens on a free port; ended afterwards, whatever happens."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
-    env = {**inherited, "PYTHONPATH": str(ROOT), "SMS_HTTP_PORT": "0", **environment}
+    env = _environ({"SMS_HTTP_PORT": "0", **environment})
     read, write = os.pipe()
     try:
         process = Forked(*program, "worker", *flags, env=env, output=write)
@@ -90,6 +89,12 @@ async def worker(
         process.send(signal.SIGKILL)
         process.wait()
         await reader
+
+
+def _environ(more: Mapping[str, str]) -> dict[str, str]:
+    """Ours, without settings of the engine that happen to be set."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
+    return {**inherited, "PYTHONPATH": str(ROOT), **more}
 
 
 async def _read_log(running: WorkerProcess, descriptor: int, listening: asyncio.Future[str]) -> None:
@@ -179,10 +184,9 @@ def notification(position: int) -> dict[str, Any]:
 
 async def cli(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     """Run one `sms-engine` command; answers its exit code and all it said."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "adapters.cli", *arguments,
-        env={**inherited, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "120", **environment},
+        env=_environ({"NO_COLOR": "1", "COLUMNS": "120", **environment}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

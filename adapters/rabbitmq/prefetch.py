@@ -71,7 +71,7 @@ class Prefetch:
     def grow(self) -> None:
         """Ask for more."""
         self.asked = self._more - self.count
-        self.count, self._expected = self._more, ROOM // 2
+        self.count = self._more
         self._look_anew()
 
     def _look_anew(self) -> None:

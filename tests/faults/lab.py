@@ -155,19 +155,23 @@ class Lab:
             wanted = names or [name for name in self.names.queues if name != self.names.callback]
             return {name: (await channel.queue_declare(name, passive=True)).message_count or 0 for name in wanted}
 
+    @property
+    def worked(self) -> list[str]:
+        """The queues that the workers work."""
+        return [*map(self.names.of_category, Category), self.names.record]
+
     async def consumers(self) -> dict[str, int]:
-        """Consumers of the queues that the workers work; a worker may have several of one."""
-        worked = [*map(self.names.of_category, Category), self.names.record]
+        """Consumers of these queues; a worker may have several of one."""
         async with connected(self.servers.rabbit.url, "consumers") as connection:
             channel = await open_channel(connection)
-            return {name: (await channel.queue_declare(name, passive=True)).consumer_count or 0 for name in worked}
+            return {name: (await channel.queue_declare(name, passive=True)).consumer_count or 0 for name in self.worked}
 
     async def consuming(self) -> dict[str, int]:
         """How many processes consume each of these queues: each has a channel for it."""
         told = await self.servers.rabbit.order("list_consumers", "queue_name", "channel_pid", "activity_status")
         live = {tuple(line.split("\t")[:2]) for line in told.splitlines() if line.endswith("\tup")}
         queues = Counter(queue for queue, _ in live)
-        return {name: queues[name] for name in (*map(self.names.of_category, Category), self.names.record)}
+        return {name: queues[name] for name in self.worked}
 
     async def settled(self, within_s: float = SETTLED_S) -> bool:
         """Wait until every confirmed job has come to rest and the queues are empty; False if that time is up first."""
