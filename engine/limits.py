@@ -62,6 +62,17 @@ class Charge(NamedTuple):
         return "to" in self.rule.key
 
 
+class Taken(NamedTuple):
+    """How many messages of a kind carriers took within one of the equal spans of time that began in 1970."""
+
+    category: Category
+    account: str
+    signature: str | None
+    template: str | None
+    nth: int  #: the span, from 0
+    messages: int
+
+
 def parse_window(text: str) -> Window:
     """`"5/1h"` → at most 5 in any hour.
 

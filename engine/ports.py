@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.job_ports import Delivery, JobIntake, JobQueue, Schedule
+from engine.record_ports import MessageStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from engine.receipts import DeliveryReceipt, LateAnswer, NotSent, Receipt, State
     from engine.routing import Candidate, Profile
 
-__all__ = ["Delivery", "JobIntake", "JobQueue", "Schedule"]  # of a file of their own, and called by this one's name
+__all__ = [
+    "Delivery",
+    "JobIntake",
+    "JobQueue",
+    "MessageStore",
+    "Schedule",
+]  # of other files, and called by this one's name
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -214,51 +221,6 @@ class EvidenceLog(Protocol):
 
     async def put(self, evidence: Evidence) -> None:
         """Returns once it is safe; it may arrive more than once."""
-        ...
-
-
-class MessageStore(Protocol):
-    """The record for people: one row per job, one per receipt."""
-
-    async def merge(self, receipts: Sequence[Receipt]) -> None:
-        """Store receipts and merge each job's row by rank; all of them or none, repeats change nothing."""
-        ...
-
-    async def latest(self, job: UUID) -> Receipt | None:
-        """The receipt that stands for a job."""
-        ...
-
-    async def history(self, recipients: Sequence[str], since: datetime) -> Sequence[Receipt]:
-        """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later.
-
-        And those of an outcome that is unknown for now, however old.
-        """
-        ...
-
-    async def any_before(self, at: datetime) -> bool:
-        """Whether it knows of any job enqueued before."""
-        ...
-
-    async def awaited(self, since: datetime, after: Receipt | None, limit: int) -> Sequence[Receipt]:
-        """So many of the receipts that stand as submitted since then, in the order of their times, after that one.
-
-        Only those with a channel and the carrier's id, for no delivery receipt can come of others.
-        """
-        ...
-
-    async def overdue(self, before: datetime, give_up: Callable[[Sequence[Receipt]], Awaitable[bool]]) -> bool:
-        """Look through some receipts of submits before that time; those that still stand are for `give_up` to settle.
-
-        Whether there may be more. They are shown again if `give_up` says no, or is broken off.
-        """
-        ...
-
-    async def keep(self, evidence: Sequence[Evidence]) -> None:
-        """Store delivery receipts; repeats change nothing, but that one of unknown job may be given its job."""
-        ...
-
-    async def evidence_about(self, receipts: Sequence[Receipt]) -> Sequence[Evidence]:
-        """Stored delivery receipts of parts of these messages, and those of unknown job that may mean them."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -14,9 +15,11 @@ from adapters.postgres import partitions, rows
 from adapters.postgres.database import Database, ValuesRefusedError
 from adapters.wire_receipts import decode_receipt, published
 from engine.events import DeadLettered
+from engine.limits import Taken
+from engine.message import Category
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 KEEP_EVERY_S = 3600.0
 PAGE = 500  #: receipts that are looked through at once
+MICROSECOND = timedelta(microseconds=1)
 
 _SQL = {file.stem: file.read_text("utf-8") for file in Path(__file__).with_name("queries").glob("*.sql")}
 
@@ -92,6 +96,22 @@ class PostgresMessageStore:
     async def history(self, recipients: Sequence[str], since: datetime) -> list[Receipt]:
         """The receipts that stand of the jobs of some numbers, enqueued or submitted at that time or later."""
         found = await self.database.ask(lambda connection: connection.fetch(_SQL["history"], recipients, since))
+        return [_decode(row["raw"]) for row in found]
+
+    async def taken(
+        self, since: datetime, until: datetime, width: timedelta, categories: Collection[Category]
+    ) -> list[Taken]:
+        """How many messages carriers took, or may have taken, by kind and span."""
+        asked = since, until, width // MICROSECOND, list(categories)
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["taken"], *asked))
+        return [Taken(Category(category), *others) for category, *others in found]
+
+    async def last_taken(
+        self, since: datetime, until: datetime, each: int, categories: Collection[Category]
+    ) -> list[Receipt]:
+        """What stands of the same messages, of each kind the last so many."""
+        asked = since, until, each, list(categories)
+        found = await self.database.ask(lambda connection: connection.fetch(_SQL["last_taken"], *asked))
         return [_decode(row["raw"]) for row in found]
 
     async def any_before(self, at: datetime) -> bool:

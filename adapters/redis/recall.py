@@ -3,8 +3,8 @@
 Redis forgets when it is wiped, when it restarts (up to a second of writes) and when a replica takes over. Its memory
 therefore has a name, the epoch (`epoch.lua`), which every claim names too; under another name nothing is granted.
 A new epoch begins with a pause, until every lease of the old one has ended and the recorder has caught up. Then
-all opt-outs are put back, for they matter for ever, and each number's history is restored when it is first asked for,
-for as long as it could matter.
+all opt-outs are put back, for they matter for ever, and the counts that belong to no single number. Each number's
+history is restored when it is first asked for, for as long as it could matter.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from adapters.redis.kept import facts
 from adapters.redis.scripts import Call, load
 from adapters.redis.slot import Slot, entry, logs
 from adapters.redis.wide_counts import EPOCH, MICROSECOND
+from adapters.redis.wide_recall import WideRecall
 from engine.events import MemoryLost
 from engine.limits import charges_to
 
@@ -99,6 +100,7 @@ class Recall:
         self._kept_s = max(KEPT_S, longest_s)
         self._learning = asyncio.Lock()
         self._first = f"{prefix}:first-epoch"
+        self._wide = WideRecall(redis, prefix, store, rules)
         self._recorded = f"{prefix}:recorded-epoch"  #: whoever starts later need not wait again
         self._numbers = Coalescer(self._restore, max_batch=MAX_NUMBERS)
         self.outage = Outage("redis memory", clock, telemetry)
@@ -148,17 +150,19 @@ class Recall:
     async def _begin(self, refused: Epoch) -> Epoch:
         epoch, first = await self._new(refused)
         await self._opt_outs.put_back(epoch.name, lost=not first)
+        if epoch.cold_until:
+            granting_since = EPOCH + timedelta(microseconds=_began_us(epoch.name), seconds=self._pause_s)
+            await self._wide.put_back(epoch.name, granting_since)
         return epoch
 
     async def _new(self, refused: Epoch) -> tuple[Epoch, bool]:
         """The epoch, once its numbers can be restored, and whether it is the first of an installation."""
         (name, now_us), asked_at = await self._redis.epoch()
-        since_us = int(name.split()[2])
-        age_s = (int(now_us) - since_us) / 1_000_000
+        age_s = (int(now_us) - _began_us(name)) / 1_000_000
         if age_s >= self._kept_s:
             return Epoch(name), False
         lost = bool(refused.name)
-        if not lost and await self._is_first(name, EPOCH + since_us * MICROSECOND):
+        if not lost and await self._is_first(name, EPOCH + _began_us(name) * MICROSECOND):
             return Epoch(name), True
         if lost:
             self._telemetry.emit(MemoryLost("redis"))
@@ -209,3 +213,8 @@ class Recall:
                         entries[charge] += entry(receipt.job, at_us)
         for charge, found in entries.items():
             yield RESTORE([slot.logs], [logs((charge,)), found])
+
+
+def _began_us(epoch: bytes) -> int:
+    """When it began, by Redis's clock (`epoch.lua`)."""
+    return int(epoch.split()[2])

@@ -29,6 +29,36 @@ BUCKET_REFUND = load("bucket_refund")
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
+class WideSlot(NamedTuple):
+    """The keys of one count."""
+
+    prefix: str
+    scope: str  #: `Charge.scope`
+
+    @property
+    def log(self) -> str:
+        """When which jobs were accepted (`charge.lua`)."""
+        return f"{self._slot}:w"
+
+    def buckets(self, window: Window) -> str:
+        """How many were accepted in each hundredth of a window (`bucket_charge.lua`)."""
+        return f"{self._slot}:b:{window.seconds}"
+
+    def marker(self, window: Window, job: str) -> str:
+        """In which bucket of a window a job was counted."""
+        return f"{self._slot}:m:{window.seconds}:{job}"
+
+    @property
+    def _slot(self) -> str:
+        return f"{self.prefix}:{{{digest(self.scope)}}}"
+
+
+def by_size(windows: Iterable[Window]) -> tuple[list[Window], list[Window]]:
+    """Those that are counted in a log, and those that are counted in buckets."""
+    windows = list(windows)
+    return [w for w in windows if w.limit <= MAX_LOGGED], [w for w in windows if w.limit > MAX_LOGGED]
+
+
 class _Count(NamedTuple):
     rule: Rule
     charge: Call  #: answers 0, or when it would be admitted
@@ -64,18 +94,13 @@ class WideCounts:
         for charge in claim.charges:
             if charge.per_recipient:
                 continue
-            job = str(claim.job)
-            slot = f"{self._prefix}:{{{digest(charge.scope)}}}"
-            logged = [window for window in charge.rule.windows if window.limit <= MAX_LOGGED]
+            job, slot = str(claim.job), WideSlot(self._prefix, charge.scope)
+            logged, others = by_size(charge.rule.windows)
             if logged:
-                log = f"{slot}:w"
-                yield _Count(charge.rule, CHARGE([log], [job, _text(logged)]), Call(("ZREM", log, job)))
-            for window in charge.rule.windows:
-                if window.limit > MAX_LOGGED:
-                    keys = [f"{slot}:b:{window.seconds}", f"{slot}:m:{window.seconds}:{job}"]
-                    yield _Count(
-                        charge.rule, BUCKET_CHARGE(keys, [window.limit, window.seconds]), BUCKET_REFUND(keys, [])
-                    )
+                yield _Count(charge.rule, CHARGE([slot.log], [job, _text(logged)]), Call(("ZREM", slot.log, job)))
+            for window in others:
+                keys = [slot.buckets(window), slot.marker(window, job)]
+                yield _Count(charge.rule, BUCKET_CHARGE(keys, [window.limit, window.seconds]), BUCKET_REFUND(keys, []))
 
 
 def _text(windows: Iterable[Window]) -> str:

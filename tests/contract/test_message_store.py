@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -19,6 +20,7 @@ from adapters.memory.message_store import MemoryMessageStore
 from adapters.postgres.store import PostgresMessageStore
 from engine.carrier_ids import Rule
 from engine.evidence import Evidence
+from engine.message import Category
 from engine.receipts import DeliveryReceipt, Receipt, State, merge, never_reported
 from tests.integration.postgres_database import EVERY_FIELD, Listener, job_made_at, new_database, now, receipt
 
@@ -169,6 +171,67 @@ async def test_the_history_of_numbers_is_what_stands_of_their_jobs_since_a_time(
     await store.merge([old, scheduled, refused, others, final])
     found = await store.history(numbers[:2], since)
     assert sorted(found, key=lambda r: r.to) == sorted([final, refused], key=lambda r: r.to)
+
+
+@st.composite
+def sendings(draw: st.DrawFn) -> list[Receipt]:
+    """Receipts of messages of a few kinds, taken or not, within some minutes, of an account of their own."""
+    account, noon = secrets.token_hex(6), now().replace(minute=30, second=0, microsecond=0)
+    seconds = st.integers(-90, 90).map(lambda s: noon + timedelta(seconds=s))
+    made = draw(
+        st.lists(
+            st.builds(
+                lambda category, state, signature, at, late: receipt(
+                    category=category,
+                    state=state,
+                    signature=signature,
+                    account=account,
+                    at=at,
+                    submitted_at=at if state is not State.UNKNOWN else None,
+                    enqueued_at=at - timedelta(days=late),
+                ),
+                st.sampled_from([Category.OTP, Category.PROMOTION]),
+                st.sampled_from([State.SUBMITTED, State.UNKNOWN, State.DELIVERED, State.REJECTED, State.FAILED]),
+                st.sampled_from(["Acme", None]),
+                seconds,
+                st.integers(0, 3),
+            ),
+            max_size=12,
+        )
+    )
+    later = [
+        r._replace(state=State.DELIVERED, final=True, at=r.at + timedelta(minutes=9)) for r in made[::3] if r.taken
+    ]
+    return made + later
+
+
+@given(receipts=sendings(), each=st.integers(1, 3), width_s=st.sampled_from([0.5, 7, 60]))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_it_counts_what_carriers_took_of_each_kind_and_knows_the_last_of_them(
+    store: MessageStore, receipts: list[Receipt], each: int, width_s: float
+) -> None:
+    await store.merge(receipts)
+    until = now().replace(minute=30, second=0, microsecond=0) + timedelta(seconds=45)
+    since, width = until - timedelta(seconds=90), timedelta(seconds=width_s)
+    standing = {job: await store.latest(job) for job in {r.job for r in receipts}}
+    taken: dict[tuple[object, ...], list[Receipt]] = defaultdict(list)
+    for r in standing.values():
+        assert r
+        if r.taken and r.category is Category.OTP and since <= (r.submitted_at or r.at) < until:
+            taken[r.category, r.account, r.signature, r.template].append(r)
+    expected = Counter(
+        (*kind, int((r.submitted_at or r.at).timestamp() // width_s)) for kind, some in taken.items() for r in some
+    )
+    mine = {r.account for r in receipts}
+    counted = await store.taken(since, until, width, {Category.OTP})
+    assert {tuple(c[:-1]): c.messages for c in counted if c.account in mine} == expected
+    last = [r for r in await store.last_taken(since, until, each, {Category.OTP}) if r.account in mine]
+    assert len(last) == len(set(last)) == sum(min(each, len(some)) for some in taken.values())
+    for kind, some in taken.items():
+        times = sorted(r.submitted_at or r.at for r in some)
+        own = [r for r in last if (r.category, r.account, r.signature, r.template) == kind]
+        assert sorted(r.submitted_at or r.at for r in own) == times[-each:]
+        assert set(own) <= set(some)
 
 
 async def test_it_knows_whether_any_job_was_enqueued_before_a_time(store: MessageStore) -> None:

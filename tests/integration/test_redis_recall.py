@@ -23,7 +23,7 @@ from adapters.redis.recall import Recall
 from adapters.redis.slot import Slot
 from engine.claims import Busy, Claim, Done, Granted, Limited, OptedOut, Verdict
 from engine.events import MemoryLost
-from engine.limits import charges_to
+from engine.limits import Rule, charges_to
 from engine.message import Category
 from engine.opt_out import OptOut
 from engine.receipts import Receipt, State
@@ -57,6 +57,7 @@ class Worker:
         heard: Heard,
         pause_s: float = 0.01,
         replies: MemoryReplyStore | None = None,
+        rules: tuple[Rule, ...] = RULES,
     ) -> None:
         self.store, self.heard, self.caught_up, self.assigned = store, heard, Pause(), Pause()
         self.connection = connection
@@ -67,7 +68,7 @@ class Worker:
             "sms",
             store,
             self.opt_outs,
-            RULES,
+            rules,
             SystemClock(),
             heard,
             pause_s=pause_s,
@@ -88,8 +89,8 @@ class Worker:
         return standing
 
 
-def job_for(number: str = NUMBER) -> Claim:
-    return Claim(uuid4(), number, charges_to(tuple(RULES), Category.OTP, "default", None, None), 30.0)
+def job_for(number: str = NUMBER, rules: tuple[Rule, ...] = RULES, account: str = "default") -> Claim:
+    return Claim(uuid4(), number, charges_to(rules, Category.OTP, account, None, None), 30.0)
 
 
 def submitted(wish: Claim, **fields: object) -> Receipt:
@@ -97,10 +98,12 @@ def submitted(wish: Claim, **fields: object) -> Receipt:
 
 
 @asynccontextmanager
-async def working(url: str, store: MemoryMessageStore | None = None) -> AsyncIterator[Worker]:
+async def working(
+    url: str, store: MemoryMessageStore | None = None, rules: tuple[Rule, ...] = RULES
+) -> AsyncIterator[Worker]:
     heard = Heard()
     async with Connection(url, SystemClock(), heard) as connection:
-        yield Worker(connection, store or MemoryMessageStore(), heard)
+        yield Worker(connection, store or MemoryMessageStore(), heard, rules=rules)
 
 
 @pytest.fixture
@@ -294,6 +297,79 @@ async def test_a_clock_that_leaps_ahead_stops_grants_until_it_is_right(worker: W
     drift._offset_s += 3600
     assert isinstance(await asked, Granted)
     assert not worker.connection.clock_outage.away
+
+
+@pytest.fixture(params=["in a log", "in buckets"])
+def quota(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Rule, ...]:
+    """Three an hour to all numbers of an account together, counted in either way."""
+    if request.param == "in buckets":
+        monkeypatch.setattr("adapters.redis.wide_counts.MAX_LOGGED", 2)
+    return (rule("3/1h", key=("account",), name="quota"),)
+
+
+def jobs_of(rules: tuple[Rule, ...], count: int = 4, account: str = "default") -> list[Claim]:
+    return [job_for(f"+86138{n:08}", rules, account) for n in range(count)]
+
+
+async def test_a_quota_of_all_numbers_together_holds_over_a_loss(
+    forgetting: tuple[str, Callable[[], None]], quota: tuple[Rule, ...]
+) -> None:
+    url, forget = forgetting
+    async with working(url, rules=quota) as worker:
+        for wish in jobs_of(quota, 3):
+            await worker.sent(wish)
+        await asyncio.to_thread(forget)
+        assert isinstance(await worker.begin(job_for(NUMBER, quota)), Limited)
+        assert isinstance(await worker.begin(job_for(NUMBER, quota, "another")), Granted)
+
+
+async def test_what_a_restart_did_not_forget_counts_once(quota: tuple[Rule, ...]) -> None:
+    with LastingRedis() as server:
+        async with working(server.url, rules=quota) as worker:
+            for wish in jobs_of(quota, 2):
+                await worker.sent(wish)
+            await asyncio.to_thread(restart, server)
+            assert isinstance(await worker.begin(job_for(NUMBER, quota)), Granted)
+            assert isinstance(await worker.begin(job_for("+8613900000000", quota)), Limited)
+
+
+async def test_several_workers_put_a_quota_back_and_none_forgets_what_another_granted_since(
+    forgetting: tuple[str, Callable[[], None]], quota: tuple[Rule, ...]
+) -> None:
+    url, forget = forgetting
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(working(url, rules=quota))
+        others = [await stack.enter_async_context(working(url, one.store, quota)) for _ in range(3)]
+        await one.sent(jobs_of(quota, 1)[0])
+        for other in others:
+            assert isinstance(await other.begin(job_for(NUMBER, quota, "another")), Granted)
+        await asyncio.to_thread(forget)
+        workers = [one, *others]
+        verdicts = await asyncio.gather(
+            *(worker.begin(wish) for worker in workers for wish in jobs_of(quota, 2, "default"))
+        )
+        assert len([verdict for verdict in verdicts if isinstance(verdict, Granted)]) == 2
+
+
+async def test_of_a_quota_what_no_carrier_took_and_what_left_its_window_is_not_put_back(
+    worker_with_quota: Worker, quota: tuple[Rule, ...]
+) -> None:
+    worker, (refused, left, *others) = worker_with_quota, jobs_of(quota)
+    await worker.store.merge([submitted(refused, state=State.FAILED)])
+    standing = await worker.sent(left)
+    long_ago = standing.at - timedelta(hours=1, minutes=1)
+    await worker.store.merge([standing._replace(submitted_at=long_ago, state=State.DELIVERED, final=True)])
+    await flush(worker_url(worker))
+    fresh = job_for("+8613900000000", quota)
+    assert [type(await worker.begin(wish)) for wish in (*others, fresh)] == [Granted] * 3
+    assert isinstance(await worker.begin(job_for("+8613700000000", quota)), Limited)
+
+
+@pytest.fixture
+async def worker_with_quota(quota: tuple[Rule, ...]) -> AsyncIterator[Worker]:
+    with PrivateRedis() as server:
+        async with working(server.url, rules=quota) as worker:
+            yield worker
 
 
 def promotion(number: str = NUMBER) -> Claim:
