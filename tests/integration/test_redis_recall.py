@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -23,7 +24,7 @@ from adapters.redis.recall import Recall
 from adapters.redis.slot import Slot
 from engine.claims import Busy, Claim, Done, Granted, Limited, OptedOut, Verdict
 from engine.events import MemoryLost
-from engine.limits import Rule, charges_to
+from engine.limits import Rule, Taken, charges_to
 from engine.message import Category
 from engine.opt_out import OptOut
 from engine.receipts import Receipt, State
@@ -349,6 +350,42 @@ async def test_several_workers_put_a_quota_back_and_none_forgets_what_another_gr
             *(worker.begin(wish) for worker in workers for wish in jobs_of(quota, 2, "default"))
         )
         assert len([verdict for verdict in verdicts if isinstance(verdict, Granted)]) == 2
+
+
+class SlowStore(MemoryMessageStore):
+    """Answers what carriers took only when it is told to."""
+
+    def __init__(self, known: MemoryMessageStore) -> None:
+        super().__init__()
+        self._standing = known._standing
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def taken(self, *asked: Any) -> Sequence[Taken]:
+        known = await super().taken(*asked)
+        self.asked.set()
+        await self.answer.wait()
+        return known
+
+    async def last_taken(self, *asked: Any) -> Sequence[Receipt]:
+        known = await super().last_taken(*asked)
+        self.asked.set()
+        await self.answer.wait()
+        return known
+
+
+async def test_who_puts_a_quota_back_late_does_not_undo_what_was_granted_meanwhile(quota: tuple[Rule, ...]) -> None:
+    with PrivateRedis() as server:
+        async with working(server.url, rules=quota) as one:
+            await one.sent(jobs_of(quota, 1)[0])
+            slow = SlowStore(one.store)
+            async with working(server.url, slow, quota) as other:
+                await flush(server.url)
+                late = asyncio.create_task(other.begin(job_for(NUMBER, quota)))
+                await slow.asked.wait()
+                for wish in jobs_of(quota, 2):
+                    assert isinstance(await one.begin(wish), Granted)
+                slow.answer.set()
+                assert isinstance(await late, Limited)
 
 
 async def test_of_a_quota_what_no_carrier_took_and_what_left_its_window_is_not_put_back(
