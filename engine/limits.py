@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from engine.message import Category, Message
 
@@ -63,14 +65,14 @@ class Charge(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """How many messages of a kind carriers took within one of the equal spans of time that began in 1970."""
+    """The messages of one kind that carriers took within some time."""
 
     category: Category
     account: str
     signature: str | None
     template: str | None
-    nth: int  #: the span, from 0
-    messages: int
+    messages: int  #: how many
+    last: Sequence[tuple[UUID, datetime]]  #: jobs and when they were taken, latest first
 
 
 def parse_window(text: str) -> Window:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
     from engine.evidence import Evidence
@@ -34,18 +34,12 @@ class MessageStore(Protocol):
         ...
 
     async def taken(
-        self, since: datetime, until: datetime, width: timedelta, categories: Collection[Category]
+        self, since: datetime, until: datetime, categories: Collection[Category], each: int
     ) -> Sequence[Taken]:
-        """How many messages of these categories carriers took from `since` until before `until`, or may have taken.
+        """What carriers took of messages of these categories from `since` until before `until`, or may have taken.
 
-        They are counted by kind and by spans of `width`, which begin in 1970; those that took none are left out.
+        Of each kind their number, and the last `each` of them.
         """
-        ...
-
-    async def last_taken(
-        self, since: datetime, until: datetime, each: int, categories: Collection[Category]
-    ) -> Sequence[Receipt]:
-        """What stands of the same messages, of each kind (category, account, signature, template) the last so many."""
         ...
 
     async def any_before(self, at: datetime) -> bool:

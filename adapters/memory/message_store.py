@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.carrier_ids import buckets
@@ -13,19 +12,16 @@ from engine.limits import Taken
 from engine.receipts import State, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-    from datetime import timedelta
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from engine.evidence import Evidence
     from engine.message import Category
     from engine.receipts import Receipt
 
-    Kind = tuple[Category, str, str | None, str | None]
-
 
 MAX_EVIDENCE = 100_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MemoryMessageStore:
@@ -58,21 +54,18 @@ class MemoryMessageStore:
         ]
 
     async def taken(
-        self, since: datetime, until: datetime, width: timedelta, categories: Collection[Category]
+        self, since: datetime, until: datetime, categories: Collection[Category], each: int
     ) -> Sequence[Taken]:
-        """How many messages carriers took, or may have taken, by kind and span."""
-        taken = self._taken(since, until, categories)
-        found = Counter((*_kind(receipt), (_taken_at(receipt) - EPOCH) // width) for receipt in taken)
-        return [Taken(*kind, count) for kind, count in found.items()]
-
-    async def last_taken(
-        self, since: datetime, until: datetime, each: int, categories: Collection[Category]
-    ) -> Sequence[Receipt]:
-        """What stands of the same messages, of each kind the last so many."""
-        by_kind: dict[Kind, list[Receipt]] = defaultdict(list)
-        for receipt in sorted(self._taken(since, until, categories), key=_taken_at):
-            by_kind[_kind(receipt)].append(receipt)
-        return [receipt for kind in by_kind.values() for receipt in kind[-each:]]
+        """What carriers took, or may have taken, by kind."""
+        found: dict[tuple[Category, str, str | None, str | None], list[tuple[UUID, datetime]]] = defaultdict(list)
+        for r in self._standing.values():
+            at = r.submitted_at or r.at
+            if r.taken and r.category in categories and since <= at < until:
+                found[r.category, r.account, r.signature, r.template].append((r.job, at))
+        return [
+            Taken(*kind, len(jobs), sorted(jobs, key=lambda each: each[1], reverse=True)[:each])
+            for kind, jobs in found.items()
+        ]
 
     async def awaited(self, since: datetime, after: Receipt | None, limit: int) -> Sequence[Receipt]:
         """Receipts that stand as submitted, in the order of their times."""
@@ -120,15 +113,3 @@ class MemoryMessageStore:
             if (each.part is not None and each.job in in_parts)
             or (each.job is None and (each.dlr.channel, buckets(each.dlr.carrier_id)[0]) in sought)
         ]
-
-    def _taken(self, since: datetime, until: datetime, categories: Collection[Category]) -> Iterable[Receipt]:
-        standing = (r for r in self._standing.values() if r.taken and r.category in categories)
-        return (receipt for receipt in standing if since <= _taken_at(receipt) < until)
-
-
-def _kind(receipt: Receipt) -> Kind:
-    return receipt.category, receipt.account, receipt.signature, receipt.template
-
-
-def _taken_at(receipt: Receipt) -> datetime:
-    return receipt.submitted_at or receipt.at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 KEEP_EVERY_S = 3600.0
 PAGE = 500  #: receipts that are looked through at once
-MICROSECOND = timedelta(microseconds=1)
 
 _SQL = {file.stem: file.read_text("utf-8") for file in Path(__file__).with_name("queries").glob("*.sql")}
 
@@ -98,21 +96,14 @@ class PostgresMessageStore:
         found = await self.database.ask(lambda connection: connection.fetch(_SQL["history"], recipients, since))
         return [_decode(row["raw"]) for row in found]
 
-    async def taken(
-        self, since: datetime, until: datetime, width: timedelta, categories: Collection[Category]
-    ) -> list[Taken]:
-        """How many messages carriers took, or may have taken, by kind and span."""
-        asked = since, until, width // MICROSECOND, list(categories)
+    async def taken(self, since: datetime, until: datetime, categories: Collection[Category], each: int) -> list[Taken]:
+        """What carriers took, or may have taken, by kind."""
+        asked = since, until, list(categories), each
         found = await self.database.ask(lambda connection: connection.fetch(_SQL["taken"], *asked))
-        return [Taken(Category(category), *others) for category, *others in found]
-
-    async def last_taken(
-        self, since: datetime, until: datetime, each: int, categories: Collection[Category]
-    ) -> list[Receipt]:
-        """What stands of the same messages, of each kind the last so many."""
-        asked = since, until, each, list(categories)
-        found = await self.database.ask(lambda connection: connection.fetch(_SQL["last_taken"], *asked))
-        return [_decode(row["raw"]) for row in found]
+        return [
+            Taken(Category(category), account, signature, template, messages, list(zip(jobs, times, strict=True)))
+            for category, account, signature, template, messages, jobs, times in found
+        ]
 
     async def any_before(self, at: datetime) -> bool:
         """Whether it knows of any job enqueued before."""

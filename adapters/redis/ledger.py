@@ -81,6 +81,8 @@ class RedisLedger:
         told = claim.job.bytes, logs(claim.charges), str(claim.despite or ""), claim.promotes or ""
         while True:
             epoch, cold = self._recall.epoch, self._recall.cold
+            if cold:  # now, for once it is leased the job must not wait
+                await self._recall.restore_wide(epoch, claim.charges)
             keys = [*usual, slot.restored, slot.opt_outs, slot.held] if cold or claim.promotes else usual
             args = (token, visibility_ms, epoch.name, self._redis.latest_us(), *told, int(cold))
             reply = await self._redis.ask(BEGIN(keys, args))

@@ -3,8 +3,8 @@
 Redis forgets when it is wiped, when it restarts (up to a second of writes) and when a replica takes over. Its memory
 therefore has a name, the epoch (`epoch.lua`), which every claim names too; under another name nothing is granted.
 A new epoch begins with a pause, until every lease of the old one has ended and the recorder has caught up. Then
-all opt-outs are put back, for they matter for ever, and the counts that belong to no single number. Each number's
-history is restored when it is first asked for, for as long as it could matter.
+all opt-outs are put back, for they matter for ever, and each number's history is restored when it is first asked for,
+for as long as it could matter; so are the counts that belong to no single number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.events import MemoryLost
 from engine.limits import charges_to
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from adapters.redis.connection import Connection
@@ -66,6 +66,9 @@ class NoRecall:
             self.epoch = Epoch(name)
 
     async def restore(self, recipient: str) -> None:
+        """Nothing ever asks for it."""
+
+    async def restore_wide(self, epoch: Epoch, charges: Iterable[Charge]) -> None:
         """Nothing ever asks for it."""
 
 
@@ -135,6 +138,12 @@ class Recall:
         """Put a number's history back."""
         await self._numbers.ask(recipient)
 
+    async def restore_wide(self, epoch: Epoch, charges: Iterable[Charge]) -> None:
+        """See that the counts are known that these charges go to beside those of their number."""
+        if any(not charge.per_recipient for charge in charges):
+            granting_since = EPOCH + timedelta(microseconds=_began_us(epoch.name), seconds=self._pause_s)
+            await self._wide.put_back(epoch.name, granting_since)
+
     async def _watch(self) -> None:
         while True:
             try:
@@ -150,9 +159,6 @@ class Recall:
     async def _begin(self, refused: Epoch) -> Epoch:
         epoch, first = await self._new(refused)
         await self._opt_outs.put_back(epoch.name, lost=not first)
-        if epoch.cold_until:
-            granting_since = EPOCH + timedelta(microseconds=_began_us(epoch.name), seconds=self._pause_s)
-            await self._wide.put_back(epoch.name, granting_since)
         return epoch
 
     async def _new(self, refused: Epoch) -> tuple[Epoch, bool]:

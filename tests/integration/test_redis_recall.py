@@ -317,8 +317,8 @@ async def test_a_quota_of_all_numbers_together_holds_over_a_loss(
 ) -> None:
     url, forget = forgetting
     async with working(url, rules=quota) as worker:
-        for wish in jobs_of(quota, 3):
-            await worker.sent(wish)
+        for nth, wish in enumerate(jobs_of(quota, 3)):
+            await worker.sent(wish, signature=f"S{nth}")
         await asyncio.to_thread(forget)
         assert isinstance(await worker.begin(job_for(NUMBER, quota)), Limited)
         assert isinstance(await worker.begin(job_for(NUMBER, quota, "another")), Granted)
@@ -366,12 +366,6 @@ class SlowStore(MemoryMessageStore):
         await self.answer.wait()
         return known
 
-    async def last_taken(self, *asked: Any) -> Sequence[Receipt]:
-        known = await super().last_taken(*asked)
-        self.asked.set()
-        await self.answer.wait()
-        return known
-
 
 async def test_who_puts_a_quota_back_late_does_not_undo_what_was_granted_meanwhile(quota: tuple[Rule, ...]) -> None:
     with PrivateRedis() as server:
@@ -386,6 +380,21 @@ async def test_who_puts_a_quota_back_late_does_not_undo_what_was_granted_meanwhi
                     assert isinstance(await one.begin(wish), Granted)
                 slow.answer.set()
                 assert isinstance(await late, Limited)
+
+
+async def test_what_counts_to_no_quota_does_not_wait_until_one_is_back(quota: tuple[Rule, ...]) -> None:
+    with PrivateRedis() as server:
+        async with working(server.url, rules=quota) as one:
+            await one.sent(jobs_of(quota, 1)[0])
+            slow = SlowStore(one.store)
+            async with working(server.url, slow, quota) as other:
+                await flush(server.url)
+                promotion = asyncio.create_task(other.begin(job_for(NUMBER, quota)))
+                await slow.asked.wait()
+                assert isinstance(await other.begin(job_for("+8613900000000", rules=())), Granted)
+                assert not promotion.done()
+                slow.answer.set()
+                assert isinstance(await promotion, Granted)
 
 
 async def test_of_a_quota_what_no_carrier_took_and_what_left_its_window_is_not_put_back(

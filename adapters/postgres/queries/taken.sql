@@ -1,16 +1,16 @@
--- How many messages carriers took, or may have taken, by kind and by spans of so many microseconds.
--- Found by the time of their receipts, which has an index, for a message may be of a day long before its submit.
-select category, account, signature, template, div(extract(epoch from at) * 1000000, $3::bigint)::bigint as nth, count(*)
-from (
-    select category, account, signature, template, coalesce(submitted_at, told_at) as at
-    from messages
-    join (
-        select job, day, max(at) as told_at
-        from receipts
-        where at >= $1 and state not in ('rejected', 'failed', 'expired')
-        group by job, day
-    ) as told using (job, day)
-    where state not in ('rejected', 'failed', 'expired') and category = any($4::text[])
-) as taken
-where at >= $1 and at < $2
-group by category, account, signature, template, nth
+-- What carriers took of some categories within some time, or may have taken, by kind, and of each the last so many.
+-- The time is that of a job's first receipt that says so, for receipts have an index on theirs.
+select
+    category, account, signature, template, count(*) as messages,
+    (array_agg(job order by told.at desc))[1:$4] as jobs, (array_agg(told.at order by told.at desc))[1:$4] as times
+from receipts as told
+join messages using (job, day)
+where told.at >= $1 and told.at < $2
+  and told.state not in ('rejected', 'failed', 'expired') and messages.state not in ('rejected', 'failed', 'expired')
+  and category = any($3::text[])
+  and not exists (
+    select from receipts as earlier
+    where earlier.job = told.job and earlier.day = told.day and (earlier.at, earlier.id) < (told.at, told.id)
+      and earlier.state not in ('rejected', 'failed', 'expired')
+  )
+group by category, account, signature, template
