@@ -38,7 +38,8 @@ class MessageStore(Protocol):
     ) -> Sequence[Taken]:
         """What carriers took of messages of these categories from `since` until before `until`, or may have taken.
 
-        Of each kind their number, and the last `each` of them.
+        The time is that at which it was submitted. Of each kind their number, and the last `each` of them; one that was
+        submitted again after an unknown outcome may count at both times.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from engine.carrier_ids import buckets
@@ -63,7 +64,7 @@ class MemoryMessageStore:
             if r.taken and r.category in categories and since <= at < until:
                 found[r.category, r.account, r.signature, r.template].append((r.job, at))
         return [
-            Taken(*kind, len(jobs), sorted(jobs, key=lambda each: each[1], reverse=True)[:each])
+            Taken(*kind, len(jobs), sorted(jobs, key=itemgetter(1), reverse=True)[:each])
             for kind, jobs in found.items()
         ]
 

@@ -103,7 +103,7 @@ class Recall:
         self._kept_s = max(KEPT_S, longest_s)
         self._learning = asyncio.Lock()
         self._first = f"{prefix}:first-epoch"
-        self._wide = WideRecall(redis, prefix, store, rules)
+        self._wide = WideRecall(redis, prefix, store)
         self._recorded = f"{prefix}:recorded-epoch"  #: whoever starts later need not wait again
         self._numbers = Coalescer(self._restore, max_batch=MAX_NUMBERS)
         self.outage = Outage("redis memory", clock, telemetry)
@@ -140,9 +140,10 @@ class Recall:
 
     async def restore_wide(self, epoch: Epoch, charges: Iterable[Charge]) -> None:
         """See that the counts are known that these charges go to beside those of their number."""
-        if any(not charge.per_recipient for charge in charges):
-            granting_since = EPOCH + timedelta(microseconds=_began_us(epoch.name), seconds=self._pause_s)
-            await self._wide.put_back(epoch.name, granting_since)
+        granting_since = EPOCH + timedelta(microseconds=_began_us(epoch.name), seconds=self._pause_s)
+        for charge in charges:
+            if not charge.per_recipient:
+                await self._wide.put_back(charge.rule, epoch.name, granting_since)
 
     async def _watch(self) -> None:
         while True:

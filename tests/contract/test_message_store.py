@@ -191,11 +191,11 @@ def sendings(draw: st.DrawFn) -> list[Receipt]:
                     signature=signature,
                     account=account,
                     at=at,
-                    submitted_at=at if state is not State.UNKNOWN else None,
+                    submitted_at=at,
                     enqueued_at=at - timedelta(days=late),
                 ),
                 st.sampled_from([Category.OTP, Category.PROMOTION]),
-                st.sampled_from([State.SUBMITTED, State.UNKNOWN, State.DELIVERED, State.REJECTED, State.FAILED]),
+                st.sampled_from([State.SUBMITTED, State.UNKNOWN, State.REJECTED, State.FAILED]),
                 st.sampled_from(["Acme", None]),
                 seconds,
                 st.integers(0, 3),
@@ -203,8 +203,10 @@ def sendings(draw: st.DrawFn) -> list[Receipt]:
             max_size=12,
         )
     )
-    sent = [r for r in made if r.submitted_at]
-    return made + [r._replace(state=State.DELIVERED, final=True, at=r.at + timedelta(seconds=20)) for r in sent[::2]]
+    final = draw(st.sampled_from([State.DELIVERED, State.UNDELIVERED, State.UNKNOWN]))
+    after = timedelta(seconds=draw(st.sampled_from([-30, 20])))  # by the carrier's clock
+    sent = [r for r in made if r.submitted_at and r.taken]
+    return made + [r._replace(state=final, final=True, at=r.at + after) for r in sent[::2]]
 
 
 @given(receipts=sendings(), each=st.integers(0, 3))

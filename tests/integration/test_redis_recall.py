@@ -302,10 +302,10 @@ async def test_a_clock_that_leaps_ahead_stops_grants_until_it_is_right(worker: W
 
 @pytest.fixture(params=["in a log", "in buckets"])
 def quota(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Rule, ...]:
-    """Three an hour to all numbers of an account together, counted in either way."""
+    """Three a day to all numbers of an account together, counted in either way."""
     if request.param == "in buckets":
         monkeypatch.setattr("adapters.redis.wide_counts.MAX_LOGGED", 2)
-    return (rule("3/1h", key=("account",), name="quota"),)
+    return (rule("3/24h", key=("account",), name="quota"),)
 
 
 def jobs_of(rules: tuple[Rule, ...], count: int = 4, account: str = "default") -> list[Claim]:
@@ -367,7 +367,10 @@ class SlowStore(MemoryMessageStore):
         return known
 
 
-async def test_who_puts_a_quota_back_late_does_not_undo_what_was_granted_meanwhile(quota: tuple[Rule, ...]) -> None:
+async def test_who_is_late_with_putting_a_quota_back_does_not_undo_what_was_granted_meanwhile(
+    quota: tuple[Rule, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.redis.wide_recall.TURN_S", 1)
     with PrivateRedis() as server:
         async with working(server.url, rules=quota) as one:
             await one.sent(jobs_of(quota, 1)[0])
@@ -389,12 +392,12 @@ async def test_what_counts_to_no_quota_does_not_wait_until_one_is_back(quota: tu
             slow = SlowStore(one.store)
             async with working(server.url, slow, quota) as other:
                 await flush(server.url)
-                promotion = asyncio.create_task(other.begin(job_for(NUMBER, quota)))
+                counted = asyncio.create_task(other.begin(job_for(NUMBER, quota)))
                 await slow.asked.wait()
                 assert isinstance(await other.begin(job_for("+8613900000000", rules=())), Granted)
-                assert not promotion.done()
+                assert not counted.done()
                 slow.answer.set()
-                assert isinstance(await promotion, Granted)
+                assert isinstance(await counted, Granted)
 
 
 async def test_of_a_quota_what_no_carrier_took_and_what_left_its_window_is_not_put_back(
@@ -403,7 +406,7 @@ async def test_of_a_quota_what_no_carrier_took_and_what_left_its_window_is_not_p
     worker, (refused, left, *others) = worker_with_quota, jobs_of(quota)
     await worker.store.merge([submitted(refused, state=State.FAILED)])
     standing = await worker.sent(left)
-    long_ago = standing.at - timedelta(hours=1, minutes=1)
+    long_ago = standing.at - timedelta(hours=25)
     await worker.store.merge([standing._replace(submitted_at=long_ago, state=State.DELIVERED, final=True)])
     await flush(worker_url(worker))
     fresh = job_for("+8613900000000", quota)
