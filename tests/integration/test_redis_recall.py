@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -367,37 +368,47 @@ class SlowStore(MemoryMessageStore):
         return known
 
 
-async def test_who_is_late_with_putting_a_quota_back_does_not_undo_what_was_granted_meanwhile(
-    quota: tuple[Rule, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who puts a quota back and is slow is soon helped out."""
     monkeypatch.setattr("adapters.redis.wide_recall.TURN_S", 1)
-    with PrivateRedis() as server:
-        async with working(server.url, rules=quota) as one:
-            await one.sent(jobs_of(quota, 1)[0])
-            slow = SlowStore(one.store)
-            async with working(server.url, slow, quota) as other:
-                await flush(server.url)
-                late = asyncio.create_task(other.begin(job_for(NUMBER, quota)))
-                await slow.asked.wait()
-                for wish in jobs_of(quota, 2):
-                    assert isinstance(await one.begin(wish), Granted)
-                slow.answer.set()
-                assert isinstance(await late, Limited)
 
 
-async def test_what_counts_to_no_quota_does_not_wait_until_one_is_back(quota: tuple[Rule, ...]) -> None:
-    with PrivateRedis() as server:
-        async with working(server.url, rules=quota) as one:
-            await one.sent(jobs_of(quota, 1)[0])
-            slow = SlowStore(one.store)
-            async with working(server.url, slow, quota) as other:
-                await flush(server.url)
-                counted = asyncio.create_task(other.begin(job_for(NUMBER, quota)))
-                await slow.asked.wait()
-                assert isinstance(await other.begin(job_for("+8613900000000", rules=())), Granted)
-                assert not counted.done()
-                slow.answer.set()
-                assert isinstance(await counted, Granted)
+@dataclass
+class Restoring:
+    """A worker that puts a quota back, of which one is used, and waits for its store; and another worker."""
+
+    worker: Worker
+    other: Worker
+    waiting: asyncio.Task[Verdict]  #: for a job that counts to the quota
+    go_on: asyncio.Event
+
+
+@pytest.fixture
+async def restoring(worker_with_quota: Worker, quota: tuple[Rule, ...]) -> AsyncIterator[Restoring]:
+    await worker_with_quota.sent(jobs_of(quota, 1)[0])
+    slow, url = SlowStore(worker_with_quota.store), worker_url(worker_with_quota)
+    async with working(url, slow, quota) as worker:
+        await flush(url)
+        waiting = asyncio.create_task(worker.begin(job_for(NUMBER, quota)))
+        await slow.asked.wait()
+        yield Restoring(worker, worker_with_quota, waiting, slow.answer)
+
+
+async def test_who_is_late_with_putting_a_quota_back_does_not_undo_what_was_granted_meanwhile(
+    short_turns: None, restoring: Restoring, quota: tuple[Rule, ...]
+) -> None:
+    for wish in jobs_of(quota, 2):
+        assert isinstance(await restoring.other.begin(wish), Granted)
+    restoring.go_on.set()
+    assert isinstance(await restoring.waiting, Limited)
+
+
+async def test_what_counts_to_no_quota_does_not_wait_until_one_is_back(restoring: Restoring) -> None:
+    assert isinstance(await restoring.worker.begin(job_for("+8613900000000", rules=())), Granted)
+    assert not restoring.waiting.done()
+    restoring.go_on.set()
+    assert isinstance(await restoring.waiting, Granted)
 
 
 async def test_of_a_quota_what_no_carrier_took_and_what_left_its_window_is_not_put_back(
