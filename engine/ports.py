@@ -30,13 +30,8 @@ if TYPE_CHECKING:
     from engine.receipts import DeliveryReceipt, LateAnswer, NotSent, Receipt, State
     from engine.routing import Candidate, Profile
 
-__all__ = [
-    "Delivery",
-    "JobIntake",
-    "JobQueue",
-    "MessageStore",
-    "Schedule",
-]  # of other files, and called by this one's name
+# Of other files, and called by this one's name.
+__all__ = ["Delivery", "JobIntake", "JobQueue", "MessageStore", "Schedule"]
 
 R_co = TypeVar("R_co", covariant=True)
 
